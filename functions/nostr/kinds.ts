@@ -1,0 +1,23 @@
+/** How a relay keeps events of a kind (NIP-01, section "Kinds"). */
+export type KindClass = 'regular' | 'replaceable' | 'ephemeral' | 'addressable';
+
+export const KIND_MAX = 65_535;
+export const KIND_DELETION = 5;
+export const KIND_VANISH = 62;
+
+/**
+ * The class of a kind (NIP-01). Kinds that NIP-01 puts in no range are kept like regular ones,
+ * since losing an event is worse than keeping one too many.
+ */
+export function kindClass(kind: number): KindClass {
+  if (kind === 0 || kind === 3 || (kind >= 10_000 && kind < 20_000)) return 'replaceable';
+  if (kind >= 20_000 && kind < 30_000) return 'ephemeral';
+  if (kind >= 30_000 && kind < 40_000) return 'addressable';
+  return 'regular';
+}
+
+/** True for the kinds of which only the newest version is kept. */
+export function isVersioned(kind: number): boolean {
+  const of = kindClass(kind);
+  return of === 'replaceable' || of === 'addressable';
+}
