@@ -1,0 +1,50 @@
+import type { NostrEvent } from '../nostr/event.ts';
+import type { Filter } from '../nostr/filter.ts';
+
+/** The receiving end of one subscription; the connection implements it. */
+export interface Subscriber {
+  /** A stored or live event, as text ready to be spliced into a frame. */
+  event(text: string): void;
+  /** Stored events are through; what follows is live. */
+  eose(): void;
+  /** The engine ended the subscription, `message` has a NIP-01 prefix; the handle is dead. */
+  closed(message: string): void;
+}
+
+/** A running subscription. */
+export interface SubscriptionHandle {
+  /** Ends it without a word to the subscriber; a running query is cancelled. */
+  close(): void;
+}
+
+/** The two last fields of an OK message (NIP-01). */
+export interface Verdict {
+  readonly accepted: boolean;
+  readonly message: string;
+}
+
+/** Where an event came from. */
+export interface Origin {
+  readonly trace: string;
+  readonly source: string;
+  /** Public keys that the socket has authenticated (NIP-42). */
+  readonly keys: readonly string[];
+}
+
+/** What the sockets see of storage, queue and live delivery. */
+export interface Engine {
+  /**
+   * Makes a verified event durable. Resolves when Pub/Sub has acknowledged it, or with the reason
+   * why it is not taken; never rejects.
+   */
+  publish(event: NostrEvent, text: string, origin: Origin): Promise<Verdict>;
+  /**
+   * Answers the filters from what is stored, then follows live. The subscriber is never called
+   * before `subscribe` has returned. Limits of the filters are clamped here.
+   */
+  subscribe(filters: readonly Filter[], subscriber: Subscriber): SubscriptionHandle;
+  /** False until the window is loaded and the fast lane open. */
+  readonly ready: boolean;
+  /** Ends subscriptions of Pub/Sub and the database; what was published is waited for. */
+  stop(): Promise<void>;
+}
