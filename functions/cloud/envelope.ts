@@ -28,13 +28,7 @@ export interface IncomingLine {
 }
 
 /** What store decided about one event. Ephemeral events come from the relay itself. */
-export type Outcome =
-  | 'stored'
-  | 'duplicate'
-  | 'superseded'
-  | 'deleted'
-  | 'refused'
-  | 'ephemeral';
+export type Outcome = 'stored' | 'duplicate' | 'superseded' | 'deleted' | 'refused' | 'ephemeral';
 
 /** One event's fate, for every relay instance. */
 export interface StoredMeta {
