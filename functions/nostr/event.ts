@@ -79,14 +79,7 @@ function faultInTags(tags: unknown): string | undefined {
  * the other control characters, which JSON cannot hold verbatim, as \u00XX like every client does.
  */
 export function serializeForId(event: UnsignedEvent): string {
-  return JSON.stringify([
-    0,
-    event.pubkey,
-    event.created_at,
-    event.kind,
-    event.tags,
-    event.content,
-  ]);
+  return JSON.stringify([0, event.pubkey, event.created_at, event.kind, event.tags, event.content]);
 }
 
 /** The id that an event of this content must have: 64 lowercase hex characters. */

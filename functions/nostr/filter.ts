@@ -50,7 +50,9 @@ export function parseFilter(value: unknown, limits: FilterLimits): Result<Filter
     if (!parsed.ok) return parsed;
   }
   if (tags.size > limits.tagFiltersMax) {
-    return refuse(`invalid: filter has ${tags.size} tag conditions, ${limits.tagFiltersMax} are allowed`);
+    return refuse(
+      `invalid: filter has ${tags.size} tag conditions, ${limits.tagFiltersMax} are allowed`,
+    );
   }
   if (tags.size > 0) filter.tags = tags;
   return accept(filter);
@@ -73,7 +75,13 @@ function parseField(
       return accept(undefined);
     }
     case 'kinds': {
-      const list = parseList(field, given, limits.kindsMax, isKind, `integers from 0 to ${KIND_MAX}`);
+      const list = parseList(
+        field,
+        given,
+        limits.kindsMax,
+        isKind,
+        `integers from 0 to ${KIND_MAX}`,
+      );
       if (!list.ok) return list;
       filter.kinds = list.value;
       return accept(undefined);
@@ -89,7 +97,9 @@ function parseField(
     default: {
       const letter = /^#([a-zA-Z])$/.exec(field)?.[1];
       if (letter === undefined) {
-        return refuse(`unsupported: filter field ${JSON.stringify(field.slice(0, 40))} is not known here`);
+        return refuse(
+          `unsupported: filter field ${JSON.stringify(field.slice(0, 40))} is not known here`,
+        );
       }
       const list = HEX_TAGS.has(letter)
         ? parseList(field, given, limits.tagValuesMax, isHex64, '64 lowercase hex characters each')
@@ -128,9 +138,7 @@ export function matchesNothing(filter: Filter): boolean {
     return true;
   }
   for (const values of filter.tags?.values() ?? []) if (values.length === 0) return true;
-  return (
-    filter.since !== undefined && filter.until !== undefined && filter.since > filter.until
-  );
+  return filter.since !== undefined && filter.until !== undefined && filter.since > filter.until;
 }
 
 /** True when the event meets every condition of the filter (NIP-01); `limit` is no condition. */

@@ -21,3 +21,11 @@ export function isVersioned(kind: number): boolean {
   const of = kindClass(kind);
   return of === 'replaceable' || of === 'addressable';
 }
+
+/**
+ * True for the kinds that retention may take. The newest version of a replaceable event, deletion
+ * requests and requests to vanish never age out by accident.
+ */
+export function agesOut(kind: number): boolean {
+  return kindClass(kind) === 'regular' && kind !== KIND_DELETION && kind !== KIND_VANISH;
+}
