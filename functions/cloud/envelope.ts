@@ -56,14 +56,15 @@ export interface StoredLine {
   readonly text?: string;
 }
 
-/** Joins lines to the data of one Pub/Sub message. Texts are put in as they are, never parsed. */
+/** One line as text; `text` is put in as it is, never parsed. */
+export function encodeLine(meta: object, text: string | undefined): string {
+  const head = JSON.stringify(meta);
+  return text === undefined ? `[${head}]` : `[${head},${text}]`;
+}
+
+/** Joins lines to the data of one Pub/Sub message. */
 export function encodeLines(lines: readonly { meta: object; text?: string }[]): Buffer {
-  const parts: string[] = [];
-  for (const { meta, text } of lines) {
-    const head = JSON.stringify(meta);
-    parts.push(text === undefined ? `[${head}]` : `[${head},${text}]`);
-  }
-  return Buffer.from(parts.join('\n'), 'utf8');
+  return Buffer.from(lines.map(({ meta, text }) => encodeLine(meta, text)).join('\n'), 'utf8');
 }
 
 /** A line taken apart by JSON.parse; what it holds must still be checked by its reader. */
