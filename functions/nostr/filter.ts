@@ -92,7 +92,8 @@ function parseField(
       if (!Number.isSafeInteger(given) || (given as number) < 0) {
         return refuse(`invalid: ${field} must be a whole number, 0 or more`);
       }
-      filter[field] = given as number;
+      // JSON's -0 becomes 0.
+      filter[field] = (given as number) + 0;
       return accept(undefined);
     default: {
       const letter = /^#([a-zA-Z])$/.exec(field)?.[1];
@@ -103,7 +104,7 @@ function parseField(
       }
       const list = HEX_TAGS.has(letter)
         ? parseList(field, given, limits.tagValuesMax, isHex64, '64 lowercase hex characters each')
-        : parseList(field, given, limits.tagValuesMax, isString, 'strings');
+        : parseList(field, given, limits.tagValuesMax, isText, 'well-formed strings');
       if (!list.ok) return list;
       tags.set(letter, list.value);
       return accept(undefined);
@@ -113,7 +114,9 @@ function parseField(
 
 const isKind = (value: unknown): value is number =>
   Number.isInteger(value) && (value as number) >= 0 && (value as number) <= KIND_MAX;
-const isString = (value: unknown): value is string => typeof value === 'string';
+/** Lone surrogates have no UTF-8 form: in a database they would turn into another character. */
+const isText = (value: unknown): value is string =>
+  typeof value === 'string' && value.isWellFormed();
 
 function parseList<T>(
   field: string,

@@ -1,0 +1,111 @@
+import type { Outcome } from '../cloud/envelope.ts';
+import type { LogPosition } from '../database/changes.ts';
+import type { StoredEvent } from '../database/read.ts';
+import { type Entry, entryOfText } from './entry.ts';
+import type { FollowerSink } from './follower.ts';
+import type { Pending } from './pending.ts';
+import { RecentIds } from './recent-ids.ts';
+import type { RecentWindow } from './recent-window.ts';
+
+export interface FeedParts {
+  readonly window: RecentWindow;
+  readonly pending: Pending;
+  readonly nowMs: () => number;
+  /** Hands an event to live subscribers. */
+  readonly announce: (entry: Entry) => void;
+  readonly whenPassed: (work: () => void) => void;
+  /** A snapshot of the newest stored events. */
+  readonly loadRecent: () => Promise<{
+    readonly position: LogPosition;
+    readonly events: readonly StoredEvent[];
+    readonly completeSince: number;
+  }>;
+}
+
+/** A redelivered ephemeral message is recognised for so long; Pub/Sub keeps it for 10 minutes. */
+const EPHEMERAL_REMEMBERED_MS = 600_000;
+const EPHEMERAL_REMEMBERED_MAX = 200_000;
+
+/** What the follower tells, brought into the window, the pending events and the subscriptions. */
+export class Feed implements FollowerSink {
+  readonly #parts: FeedParts;
+  readonly #ephemeral: RecentIds;
+
+  constructor(parts: FeedParts) {
+    this.#parts = parts;
+    this.#ephemeral = new RecentIds({
+      lifetimeMs: EPHEMERAL_REMEMBERED_MS,
+      idsMax: EPHEMERAL_REMEMBERED_MAX,
+      nowMs: parts.nowMs(),
+    });
+  }
+
+  added(id: string, text: string): void {
+    const { window, pending, announce } = this.#parts;
+    // The window holds only what came by here before; what was accepted here may have as well.
+    const wasHere = window.get(id) !== undefined;
+    const accepted = pending.get(id);
+    const entry = accepted?.entry ?? entryOfText(text);
+    window.add(entry);
+    if (!wasHere && accepted?.announced !== true) announce(entry);
+  }
+
+  held(id: string, text: string): void {
+    const { window, pending } = this.#parts;
+    window.add(pending.get(id)?.entry ?? entryOfText(text));
+  }
+
+  removed(id: string): void {
+    this.#parts.window.remove(id);
+  }
+
+  dropped(fromSeconds: number, toSeconds: number, kinds: readonly number[] | undefined): void {
+    this.#parts.window.removeRange(fromSeconds, toSeconds, kinds);
+  }
+
+  decided(id: string, outcome: Outcome): void {
+    const { pending, whenPassed } = this.#parts;
+    if (pending.get(id) === undefined) return;
+    if (outcome === 'stored') {
+      pending.settle(id);
+      return;
+    }
+    // Another copy's addition may still be on its way to this instance: until the log has passed
+    // it, the record stays, so that subscribers do not get the event twice.
+    if (outcome !== 'duplicate') pending.retire(id);
+    whenPassed(() => pending.settle(id));
+  }
+
+  ephemeral(id: string, text: string): void {
+    if (this.#ephemeral.add(id, this.#parts.nowMs())) this.#parts.announce(entryOfText(text));
+  }
+
+  /** An ephemeral event that this instance took itself. */
+  announceEphemeral(entry: Entry): void {
+    if (this.#ephemeral.add(entry.id, this.#parts.nowMs())) this.#parts.announce(entry);
+  }
+
+  gap(): void {
+    this.#parts.window.markGap();
+  }
+
+  caughtUp(): void {
+    this.#parts.window.markCaughtUp();
+  }
+
+  /** After the log was lost, what is new since the old window reached subscribers as well. */
+  async load(): Promise<LogPosition> {
+    const { window, pending, announce, loadRecent } = this.#parts;
+    const { position, events, completeSince } = await loadRecent();
+    const entries = events.map(({ text }) => entryOfText(text));
+    const missed = entries.filter(
+      (entry) =>
+        entry.created_at >= window.completeSince &&
+        window.get(entry.id) === undefined &&
+        pending.get(entry.id)?.announced !== true,
+    );
+    window.load(entries, completeSince);
+    for (const entry of missed.reverse()) announce(entry);
+    return position;
+  }
+}

@@ -1,0 +1,139 @@
+import type { IncomingMeta, StoredMeta } from '../cloud/envelope.ts';
+import type { NostrEvent } from '../nostr/event.ts';
+import { kindClass } from '../nostr/kinds.ts';
+import type { Origin, Verdict } from './engine-types.ts';
+import { type Entry, entryOf } from './entry.ts';
+import { isDeletedBy, isNewer, type Pending } from './pending.ts';
+import type { RecentWindow } from './recent-window.ts';
+
+/** Puts a line into a Pub/Sub topic; resolves when Pub/Sub has it, rejects when it has not. */
+export interface Topic {
+  publish(line: { readonly meta: object; readonly text: string }): Promise<void>;
+}
+
+/** What the intake stands on. */
+export interface IntakeParts {
+  readonly window: RecentWindow;
+  readonly pending: Pending;
+  readonly incoming: Topic;
+  readonly stored: Topic;
+  /** Hands an event to live subscribers of this instance. */
+  readonly announce: (entry: Entry) => void;
+  /** Hands an ephemeral event to them, once. */
+  readonly announceEphemeral: (entry: Entry) => void;
+  readonly nowMs: () => number;
+}
+
+const ACCEPTED: Verdict = { accepted: true, message: '' };
+const DUPLICATE: Verdict = { accepted: true, message: 'duplicate: already have this event' };
+const SUPERSEDED: Verdict = { accepted: true, message: 'duplicate: have a newer version' };
+const DELETED: Verdict = {
+  accepted: false,
+  message: 'blocked: this event was deleted by its author',
+};
+const FULL: Verdict = {
+  accepted: false,
+  message: 'error: too many events wait to be stored, please try again',
+};
+const NOT_DURABLE: Verdict = {
+  accepted: false,
+  message: 'error: the event could not be made durable in time, please try again',
+};
+
+/** Makes verified events durable, and says at once what memory already knows about them. */
+export class Intake {
+  readonly #parts: IntakeParts;
+
+  constructor(parts: IntakeParts) {
+    this.#parts = parts;
+  }
+
+  /** Resolves with the OK that the client gets; never rejects. */
+  async take(event: NostrEvent, text: string, origin: Origin): Promise<Verdict> {
+    const entry = entryOf(event, text);
+    if (kindClass(event.kind) === 'ephemeral') return this.#passOn(entry, origin);
+    const { pending } = this.#parts;
+    const first = pending.get(entry.id);
+    if (first !== undefined) {
+      const verdict = await first.verdict;
+      return verdict.accepted ? DUPLICATE : verdict;
+    }
+    const known = this.#knownVerdict(entry);
+    if (known !== undefined) return known;
+    if (pending.full) return FULL;
+    const verdict = this.#makeDurable(entry, origin);
+    pending.begin(entry, origin, verdict, this.#parts.nowMs());
+    return verdict;
+  }
+
+  /** Publishes events again whose outcome never came; store will say it once more. */
+  askAgain(): void {
+    for (const overdue of this.#parts.pending.overdue(this.#parts.nowMs())) {
+      // A failure changes nothing: the event is durable, and its turn comes again.
+      this.#publish(overdue.entry, overdue.origin).catch(() => undefined);
+    }
+  }
+
+  /** What the window and the pending events say; deeper knowledge is store's. */
+  #knownVerdict(entry: Entry): Verdict | undefined {
+    const { window, pending } = this.#parts;
+    if (window.get(entry.id) !== undefined) return DUPLICATE;
+    if (entry.address !== undefined) {
+      const newest = window.newestAt(entry.address);
+      if (newest !== undefined && isNewer(newest, entry)) return SUPERSEDED;
+    }
+    if (pending.hides(entry)) return this.#isDeletedByPending(entry) ? DELETED : SUPERSEDED;
+    return isDeletedBy(entry, (letter, value) => window.tagged(letter, value))
+      ? DELETED
+      : undefined;
+  }
+
+  #isDeletedByPending(entry: Entry): boolean {
+    return isDeletedBy(entry, (letter, value) => this.#parts.pending.tagged(letter, value));
+  }
+
+  async #makeDurable(entry: Entry, origin: Origin): Promise<Verdict> {
+    const { window, pending, announce } = this.#parts;
+    try {
+      await this.#publish(entry, origin);
+    } catch {
+      pending.settle(entry.id);
+      return NOT_DURABLE;
+    }
+    // Only where the window would know of a stored copy is the event surely new. Otherwise its
+    // subscribers get it when store has said so.
+    const isNew = window.covers(entry.created_at) && window.get(entry.id) === undefined;
+    if (pending.markDurable(entry.id) && isNew) {
+      pending.markAnnounced(entry.id);
+      announce(entry);
+    }
+    return ACCEPTED;
+  }
+
+  #publish(entry: Entry, origin: Origin): Promise<void> {
+    const meta: IncomingMeta = {
+      acceptedAt: this.#parts.nowMs(),
+      trace: origin.trace,
+      source: origin.source,
+      keys: origin.keys,
+    };
+    return this.#parts.incoming.publish({ meta, text: entry.text });
+  }
+
+  /** Ephemeral events go to every instance and into no table. */
+  async #passOn(entry: Entry, origin: Origin): Promise<Verdict> {
+    const meta: StoredMeta = {
+      id: entry.id,
+      outcome: 'ephemeral',
+      acceptedAt: this.#parts.nowMs(),
+      trace: origin.trace,
+    };
+    try {
+      await this.#parts.stored.publish({ meta, text: entry.text });
+    } catch {
+      return NOT_DURABLE;
+    }
+    this.#parts.announceEphemeral(entry);
+    return ACCEPTED;
+  }
+}

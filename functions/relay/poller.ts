@@ -1,0 +1,68 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Log } from '../cloud/log.ts';
+import type { Follower } from './follower.ts';
+import type { Intake } from './intake.ts';
+
+/** How long the start waits for the database before the relay serves without it. */
+const FIRST_READ_MAX_MS = 20_000;
+/** How long the stop waits for a read that is under way. */
+const STOP_MAX_MS = 1_000;
+/** Log of failed reads: not more often than this. */
+const COMPLAIN_EVERY_MS = 30_000;
+
+/** Reads the changes log on, at its pace and whenever the fast lane broke. */
+export class Poller {
+  readonly #follower: Follower;
+  readonly #intake: Intake;
+  readonly #everyMs: number;
+  readonly #log: Log;
+  #wake = new AbortController();
+  #stopped = false;
+  #running: Promise<void> = Promise.resolve();
+  #complainedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(follower: Follower, intake: Intake, everyMs: number, log: Log) {
+    this.#follower = follower;
+    this.#intake = intake;
+    this.#everyMs = everyMs;
+    this.#log = log;
+  }
+
+  /** Resolves when the first read is through, or has taken too long to wait for. */
+  async start(): Promise<void> {
+    const first = this.#turn();
+    this.#running = first.then(() => this.#loop());
+    await Promise.race([first, pause(FIRST_READ_MAX_MS, undefined, { ref: false })]);
+  }
+
+  /** Reads now instead of at the next turn. */
+  soon(): void {
+    this.#wake.abort();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#wake.abort();
+    await Promise.race([this.#running, pause(STOP_MAX_MS, undefined, { ref: false })]);
+  }
+
+  async #loop(): Promise<void> {
+    while (!this.#stopped) {
+      await pause(this.#everyMs, undefined, { signal: this.#wake.signal }).catch(() => undefined);
+      if (this.#wake.signal.aborted) this.#wake = new AbortController();
+      if (!this.#stopped) await this.#turn();
+    }
+  }
+
+  async #turn(): Promise<void> {
+    try {
+      await this.#follower.catchUp();
+      this.#intake.askAgain();
+    } catch (error) {
+      const now = performance.now();
+      if (now - this.#complainedAt < COMPLAIN_EVERY_MS) return;
+      this.#complainedAt = now;
+      this.#log.warning('the changes log could not be read', { error });
+    }
+  }
+}
