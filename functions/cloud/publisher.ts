@@ -85,6 +85,7 @@ class LinePublisher implements Publisher {
   #pendingBytes = 0;
   #timer: NodeJS.Timeout | undefined;
   #idle: (() => void)[] = [];
+  #woken = false;
   #closed = false;
 
   constructor(options: PublisherOptions, raw: RawPublisher) {
@@ -125,7 +126,7 @@ class LinePublisher implements Publisher {
       };
       this.#waiting.push(pending);
       this.#timer ??= setTimeout(() => this.#expire(), this.#deadlineMs);
-      this.#fill();
+      this.#wake();
     });
   }
 
@@ -144,6 +145,19 @@ class LinePublisher implements Publisher {
 
   #isIdle(): boolean {
     return this.#waiting.length === 0 && this.#underWay.size === 0;
+  }
+
+  /**
+   * Sends after what this turn of the event loop still brings: the lines of one caller, and what
+   * other sockets had ready. Else the first of them would go alone and take a slot for itself.
+   */
+  #wake(): void {
+    if (this.#woken || this.#underWay.size >= this.#slots) return;
+    this.#woken = true;
+    setImmediate(() => {
+      this.#woken = false;
+      this.#fill();
+    });
   }
 
   #fill(): void {

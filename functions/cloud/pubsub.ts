@@ -1,6 +1,9 @@
 import { PubSub, v1 } from '@google-cloud/pubsub';
 import type { PubSubConfiguration } from './configuration.ts';
 
+/** Said outright, or the client looks for credentials only to learn which cloud it is in. */
+const NO_LOOKUP = { clientOptions: { universeDomain: 'googleapis.com' } };
+
 /**
  * Opens the Pub/Sub client. With `PUBSUB_EMULATOR_HOST` it speaks plain text to that address and
  * asks nobody for credentials; else the platform's own credentials apply. Opens no connection yet.
@@ -11,7 +14,7 @@ export function openPubSub(
   const local = configuration.PUBSUB_EMULATOR_HOST;
   return new PubSub({
     projectId: configuration.GOOGLE_CLOUD_PROJECT,
-    ...(local === undefined ? {} : { apiEndpoint: local, emulatorMode: true }),
+    ...(local === undefined ? {} : { apiEndpoint: local, emulatorMode: true, ...NO_LOOKUP }),
   });
 }
 
