@@ -1,0 +1,63 @@
+import type { PubSub } from '@google-cloud/pubsub';
+
+export interface TopicsOptions {
+  readonly pubsub: PubSub;
+  /** Names as the services have them: TOPIC_INCOMING and so on. */
+  readonly incoming: string;
+  readonly incomingDead: string;
+  readonly stored: string;
+  /** Where the store function takes what is pushed. */
+  readonly storeUrl: string;
+}
+
+type SubscriptionSettings = NonNullable<Parameters<PubSub['createSubscription']>[2]>;
+
+/** A week, as in the cloud: an outage may be long. */
+const retention = { messageRetentionDuration: { seconds: 7 * 86_400 } };
+/** Without an end: a machine that was off for a month must find its backlog. */
+const never = { expirationPolicy: {} };
+
+/** Makes what is missing, as Terraform does in the cloud, and leads the push to this run's port. */
+export async function makeTopics(options: TopicsOptions): Promise<void> {
+  const { pubsub, incoming, incomingDead, stored, storeUrl } = options;
+  await Promise.all([incoming, incomingDead, stored].map((name) => makeTopic(pubsub, name)));
+  const deadLetterTopic = `projects/${pubsub.projectId}/topics/${incomingDead}`;
+  await Promise.all([
+    makeSubscription(pubsub, incoming, `${incoming}-store`, {
+      pushConfig: { pushEndpoint: storeUrl },
+      ackDeadlineSeconds: 60,
+      // The least wait is shorter than the cloud's second: here everything comes back quickly.
+      retryPolicy: { minimumBackoff: { nanos: 100_000_000 }, maximumBackoff: { seconds: 60 } },
+      deadLetterPolicy: { deadLetterTopic, maxDeliveryAttempts: 100 },
+      ...retention,
+      ...never,
+    }),
+    makeSubscription(pubsub, incomingDead, `${incomingDead}-replay`, {
+      ackDeadlineSeconds: 60,
+      ...retention,
+      ...never,
+    }),
+  ]);
+  await pubsub.subscription(`${incoming}-store`).modifyPushConfig({ pushEndpoint: storeUrl });
+}
+
+async function makeTopic(pubsub: PubSub, name: string): Promise<void> {
+  await unlessThere(pubsub.createTopic(name));
+}
+
+async function makeSubscription(
+  pubsub: PubSub,
+  topic: string,
+  name: string,
+  settings: SubscriptionSettings,
+): Promise<void> {
+  await unlessThere(pubsub.createSubscription(topic, name, settings));
+}
+
+async function unlessThere(made: Promise<unknown>): Promise<void> {
+  try {
+    await made;
+  } catch (error) {
+    if ((error as { code?: number }).code !== 6 /* ALREADY_EXISTS */) throw error;
+  }
+}
