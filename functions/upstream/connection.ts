@@ -1,0 +1,351 @@
+import { type RawData, WebSocket } from 'ws';
+import { eventText, type NostrEvent } from '../nostr/event.ts';
+import type { Filter } from '../nostr/filter.ts';
+import { loadVerifier, type Verifier } from '../nostr/verify.ts';
+import { parseRelayAddress } from './address.ts';
+import { type Clock, systemClock } from './clock.ts';
+import { reasonOf, UpstreamFailure } from './failure.ts';
+import { DEFAULT_LIMITS, type UpstreamLimits } from './limits.ts';
+import { parseRelayMessage, type RelayMessage, requestText } from './messages.ts';
+import { openSocket } from './open-socket.ts';
+import { type PublishResult, PublishLedger } from './publish-ledger.ts';
+import { type Subscription, SubscriptionBuffer } from './subscription.ts';
+
+/** Something that a relay must not send; it was dropped. */
+export interface Fault {
+  readonly reason: string;
+  readonly subscription?: string;
+}
+
+export interface ConnectOptions {
+  readonly limits?: Partial<UpstreamLimits>;
+  readonly clock?: Clock;
+  /** Checks ids and signatures; the fastest one of this machine by default, 'none' for no check. */
+  readonly verifier?: Verifier | 'none';
+  readonly onNotice?: (message: string) => void;
+  readonly onFault?: (fault: Fault) => void;
+  /** Gives up the handshake. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Opens a connection to a relay. Throws an `UpstreamFailure` (`unreachable`, or `closed` when the
+ * signal came) where none comes to be.
+ */
+export async function connect(address: string, options: ConnectOptions = {}): Promise<Connection> {
+  const url = parseRelayAddress(address);
+  if (!url.ok) throw new UpstreamFailure('unreachable', url.reason);
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const clock = options.clock ?? systemClock;
+  const verifier =
+    options.verifier === 'none' ? undefined : (options.verifier ?? (await fastestVerifier()));
+  const socket = await openSocket(url.value, limits, clock, options.signal);
+  return new Connection(socket, limits, clock, verifier, options);
+}
+
+let verifierLoaded: Promise<Verifier> | undefined;
+
+/** Loaded once a process: it costs a few milliseconds and holds tables. */
+function fastestVerifier(): Promise<Verifier> {
+  verifierLoaded ??= loadVerifier();
+  return verifierLoaded;
+}
+
+/**
+ * An open connection to one relay, which is believed nothing: what it sends is bounded, checked
+ * and, where it is wrong, dropped and counted. A full buffer stops reading from the socket, so a
+ * slow reader slows the relay and not our memory; it also holds up the other subscriptions and
+ * OKs of this connection, so a reader must not wait in its loop for an OK of the same connection.
+ */
+export class Connection {
+  /** How the connection ended; never rejects. */
+  readonly closed: Promise<UpstreamFailure>;
+  readonly #socket: WebSocket;
+  readonly #limits: UpstreamLimits;
+  readonly #clock: Clock;
+  readonly #verifier: Verifier | undefined;
+  readonly #options: ConnectOptions;
+  readonly #ledger: PublishLedger;
+  readonly #subscriptions = new Map<string, SubscriptionBuffer>();
+  readonly #quietTimers = new Map<string, () => void>();
+  #subscriptionsMade = 0;
+  #bufferedItems = 0;
+  #bufferedBytes = 0;
+  #unsentBytes = 0;
+  #waitingForRoom: (() => void)[] = [];
+  #heardAtMs: number;
+  #faults = 0;
+  #end: UpstreamFailure | undefined;
+  #announceEnd: (failure: UpstreamFailure) => void = () => {};
+  #cancelPing: () => void = () => {};
+
+  /** Use `connect`. */
+  constructor(
+    socket: WebSocket,
+    limits: UpstreamLimits,
+    clock: Clock,
+    verifier: Verifier | undefined,
+    options: ConnectOptions,
+  ) {
+    this.#socket = socket;
+    this.#limits = limits;
+    this.#clock = clock;
+    this.#verifier = verifier;
+    this.#options = options;
+    this.#ledger = new PublishLedger(clock);
+    this.#heardAtMs = clock.nowMs();
+    this.closed = new Promise((resolve) => {
+      this.#announceEnd = resolve;
+    });
+    socket.on('message', (data, isBinary) => this.#onMessage(data, isBinary));
+    socket.on('ping', () => this.#heard());
+    socket.on('pong', () => this.#heard());
+    socket.on('error', (error) =>
+      this.#finish(new UpstreamFailure('lost', reasonOf(error), error)),
+    );
+    socket.on('close', (code, reason) => this.#onClose(code, reason.toString()));
+    this.#armPing();
+    // openSocket paused it, so that nothing is said before somebody listens.
+    socket.resume();
+  }
+
+  /** Why the connection is of no use any more; undefined while it stands. */
+  get failure(): UpstreamFailure | undefined {
+    return this.#end;
+  }
+
+  /** Things dropped so far because the relay must not have sent them. */
+  get faults(): number {
+    return this.#faults;
+  }
+
+  /** True while full buffers keep us from reading. */
+  get paused(): boolean {
+    return this.#socket.isPaused;
+  }
+
+  /** When the relay was last heard, on the connection's clock. */
+  get heardAtMs(): number {
+    return this.#heardAtMs;
+  }
+
+  /**
+   * Sends an event and waits for its OK, at most `publishTimeoutMs`. Rejects with an
+   * `UpstreamFailure` where no answer came; the relay may have taken the event all the same.
+   */
+  async publish(event: NostrEvent): Promise<PublishResult> {
+    const text = `["EVENT",${eventText(event)}]`;
+    // A message above the whole bound goes alone.
+    while (this.#unsentBytes > 0 && this.#unsentBytes + text.length > this.#limits.sendBytesMax) {
+      await new Promise<void>((resolve) => this.#waitingForRoom.push(resolve));
+    }
+    if (this.#end !== undefined) throw this.#end;
+    const answer = this.#ledger.expect(event.id, this.#limits.publishTimeoutMs);
+    this.#send(text);
+    return answer;
+  }
+
+  /** Asks for events, stored and live. Throws where the connection has ended. */
+  subscribe(filters: readonly Filter[]): Subscription {
+    if (this.#end !== undefined) throw this.#end;
+    if (this.#subscriptions.size >= this.#limits.subscriptionsMax) {
+      throw new RangeError(`more than ${this.#limits.subscriptionsMax} subscriptions`);
+    }
+    this.#subscriptionsMade += 1;
+    const id = `s${this.#subscriptionsMade}`;
+    const host = {
+      buffered: (items: number, bytes: number) => this.#onBuffered(items, bytes),
+      release: () => this.#release(id),
+    };
+    const buffer = new SubscriptionBuffer(id, filters, host, this.#verifier);
+    this.#subscriptions.set(id, buffer);
+    this.#armQuiet(buffer, this.#limits.quietTimeoutMs);
+    this.#send(requestText(id, filters));
+    return buffer;
+  }
+
+  /** Ends the connection politely; resolves when the socket is gone. */
+  async close(): Promise<void> {
+    this.#finish(new UpstreamFailure('closed', 'closed by us'));
+    if (this.#socket.readyState === WebSocket.CLOSED) return;
+    const gone = new Promise<void>((resolve) => this.#socket.once('close', () => resolve()));
+    const cancel = this.#clock.after(this.#limits.closeTimeoutMs, () => this.#socket.terminate());
+    await gone;
+    cancel();
+  }
+
+  #send(text: string): void {
+    const bytes = text.length;
+    this.#unsentBytes += bytes;
+    // The callback's error is also the socket's, which ends the connection.
+    this.#socket.send(text, () => {
+      this.#unsentBytes -= bytes;
+      this.#letSendersGo();
+    });
+  }
+
+  #letSendersGo(): void {
+    const waiting = this.#waitingForRoom;
+    this.#waitingForRoom = [];
+    for (const go of waiting) go();
+  }
+
+  #heard(): void {
+    this.#heardAtMs = this.#clock.nowMs();
+  }
+
+  #onMessage(data: RawData, isBinary: boolean): void {
+    if (this.#end !== undefined) return;
+    this.#heard();
+    if (isBinary || !Buffer.isBuffer(data)) {
+      this.#fault({ reason: 'binary message' });
+      return;
+    }
+    const message = parseRelayMessage(data.toString());
+    if (message.ok) this.#onRelayMessage(message.value, data.length);
+    else this.#fault({ reason: message.reason });
+  }
+
+  #onRelayMessage(message: RelayMessage, bytes: number): void {
+    switch (message.type) {
+      case 'OK':
+        // An OK nobody waits for may be a late one: no fault.
+        this.#ledger.answer(message.id, { accepted: message.accepted, message: message.message });
+        return;
+      case 'NOTICE':
+        this.#options.onNotice?.(message.message);
+        return;
+      case 'OTHER':
+        return;
+      default: {
+        const subscription = this.#subscriptions.get(message.subscription);
+        if (subscription !== undefined) this.#onItem(subscription, message, bytes);
+        else if (!this.#wasOurs(message.subscription)) {
+          this.#fault({ reason: `${message.type} for a subscription that never was` });
+        }
+      }
+    }
+  }
+
+  #onItem(
+    subscription: SubscriptionBuffer,
+    message: RelayMessage & { type: 'EVENT' | 'EOSE' | 'CLOSED' },
+    bytes: number,
+  ): void {
+    const { id } = subscription;
+    if (message.type === 'EVENT') {
+      const taken =
+        bytes > this.#limits.eventBytesMax
+          ? { ok: false as const, reason: `event of ${bytes} bytes` }
+          : subscription.take(message.event, bytes);
+      if (!taken.ok) this.#fault({ reason: taken.reason, subscription: id });
+      else if (subscription.awaitsEose) this.#armQuiet(subscription, this.#limits.quietTimeoutMs);
+      return;
+    }
+    this.#disarmQuiet(id);
+    if (message.type === 'EOSE') {
+      subscription.eose();
+    } else {
+      this.#subscriptions.delete(id);
+      subscription.closedByRelay(message.message);
+    }
+  }
+
+  /** True for ids of subscriptions that were closed: what was under way may still come. */
+  #wasOurs(id: string): boolean {
+    const number = Number(/^s([1-9][0-9]{0,14})$/.exec(id)?.[1]);
+    return number <= this.#subscriptionsMade;
+  }
+
+  #release(id: string): void {
+    this.#disarmQuiet(id);
+    if (this.#subscriptions.delete(id) && this.#end === undefined) {
+      this.#send(JSON.stringify(['CLOSE', id]));
+    }
+  }
+
+  #onBuffered(items: number, bytes: number): void {
+    this.#bufferedItems += items;
+    this.#bufferedBytes += bytes;
+    if (this.#end !== undefined) return;
+    const { bufferItemsMax, bufferBytesMax } = this.#limits;
+    // What one read of the socket brought is still delivered after the pause.
+    if (this.#bufferedItems >= bufferItemsMax || this.#bufferedBytes >= bufferBytesMax) {
+      this.#socket.pause();
+    } else if (
+      this.#socket.isPaused &&
+      this.#bufferedItems <= bufferItemsMax / 2 &&
+      this.#bufferedBytes <= bufferBytesMax / 2
+    ) {
+      this.#heard();
+      this.#socket.resume();
+    }
+  }
+
+  #armPing(): void {
+    this.#cancelPing = this.#clock.after(this.#limits.pingIntervalMs, () => {
+      // While we do not listen, silence is our own doing.
+      if (this.#socket.isPaused) this.#heard();
+      const silentMs = this.#clock.nowMs() - this.#heardAtMs;
+      if (silentMs >= this.#limits.idleTimeoutMs) {
+        this.#finish(new UpstreamFailure('timeout', `relay silent for ${seconds(silentMs)}`));
+        return;
+      }
+      this.#socket.ping();
+      this.#armPing();
+    });
+  }
+
+  #armQuiet(subscription: SubscriptionBuffer, delayMs: number): void {
+    this.#disarmQuiet(subscription.id);
+    const cancel = this.#clock.after(delayMs, () => {
+      if (this.#socket.isPaused) return this.#armQuiet(subscription, delayMs);
+      this.#subscriptions.delete(subscription.id);
+      this.#quietTimers.delete(subscription.id);
+      this.#send(JSON.stringify(['CLOSE', subscription.id]));
+      subscription.fail(
+        new UpstreamFailure('timeout', `no event and no EOSE for ${seconds(delayMs)}`),
+      );
+    });
+    this.#quietTimers.set(subscription.id, cancel);
+  }
+
+  #disarmQuiet(id: string): void {
+    this.#quietTimers.get(id)?.();
+    this.#quietTimers.delete(id);
+  }
+
+  #fault(fault: Fault): void {
+    this.#faults += 1;
+    this.#options.onFault?.(fault);
+    if (this.#faults > this.#limits.faultsMax) {
+      const message = `relay sent ${this.#faults} things it must not, last: ${fault.reason}`;
+      this.#finish(new UpstreamFailure('misbehaved', message));
+    }
+  }
+
+  #onClose(code: number, reason: string): void {
+    const words = reason === '' ? '' : `: ${reason}`;
+    this.#finish(new UpstreamFailure('lost', `relay closed the connection (${code})${words}`));
+  }
+
+  /** The single way out: everybody who waits is told, and the socket goes. */
+  #finish(failure: UpstreamFailure): void {
+    if (this.#end !== undefined) return;
+    this.#end = failure;
+    this.#cancelPing();
+    for (const cancel of this.#quietTimers.values()) cancel();
+    this.#quietTimers.clear();
+    // A paused socket would never see the other side's close frame.
+    if (this.#socket.isPaused) this.#socket.resume();
+    if (failure.code === 'closed') this.#socket.close(1000);
+    else this.#socket.terminate();
+    this.#ledger.fail(failure);
+    this.#letSendersGo();
+    for (const subscription of this.#subscriptions.values()) subscription.fail(failure);
+    this.#subscriptions.clear();
+    this.#announceEnd(failure);
+  }
+}
+
+const seconds = (ms: number): string => `${Math.round(ms / 100) / 10} s`;

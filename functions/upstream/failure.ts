@@ -1,0 +1,31 @@
+/**
+ * Why a connection or something on it failed:
+ * - `unreachable`: no WebSocket came to be;
+ * - `lost`: the connection ended under us;
+ * - `timeout`: the other side was silent for too long;
+ * - `misbehaved`: it broke the protocol too often or too badly;
+ * - `closed`: we closed it ourselves;
+ * - `refused`: the relay answered CLOSED to a query.
+ */
+export type FailureCode = 'unreachable' | 'lost' | 'timeout' | 'misbehaved' | 'closed' | 'refused';
+
+/** The one error that this room throws; its message is one clean line. */
+export class UpstreamFailure extends Error {
+  override readonly name = 'UpstreamFailure';
+  readonly code: FailureCode;
+
+  constructor(code: FailureCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+  }
+}
+
+/** One line that says what a thrown thing was about; never empty. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) {
+    return [...new Set(error.errors.map(reasonOf))].join('; ');
+  }
+  if (!(error instanceof Error)) return String(error);
+  const { code } = error as NodeJS.ErrnoException;
+  return error.message.split('\n', 1)[0] || code || error.name;
+}
