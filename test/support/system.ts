@@ -17,6 +17,8 @@ export interface System {
   readonly log: () => string;
   /** Process id of a part (`relay-0`, `store`, `postgres`, `pubsub` …), undefined while it is down. */
   pid(part: string): number | undefined;
+  /** An address as the system noted it: `DATABASE_URL`, `PUBSUB_EMULATOR_HOST` …. */
+  variable(name: string): string;
   /** Names of the parts that have a process id now. */
   parts(): string[];
   /** Signals one part, SIGKILL by default; gives the process id that it had. */
@@ -84,6 +86,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     directory,
     log: () => run.log,
     pid: (part) => run.pid(part),
+    variable: (name) => run.variable(name),
     parts: () => run.parts(),
     kill: (part, signal) => run.kill(part, signal),
     killAll: () => run.killAll(),
@@ -179,6 +182,13 @@ class Run {
     } catch {
       return undefined;
     }
+  }
+
+  variable(name: string): string {
+    const lines = readFileSync(join(this.directory, 'run', 'environment'), 'utf8').split('\n');
+    const line = lines.find((each) => each.startsWith(`${name}=`));
+    if (line === undefined) throw new Error(`the system noted no ${name}`);
+    return line.slice(name.length + 1);
   }
 
   parts(): string[] {
