@@ -27,13 +27,22 @@ export function parseOptions(
   const print = (piece: string): void => {
     text += piece;
   };
-  const command = define(env).exitOverride().configureOutput({ writeOut: print, writeErr: print });
+  const command = define().exitOverride().configureOutput({ writeOut: print, writeErr: print });
   try {
     command.parse([...argv], { from: 'user' });
-    const { port, data, relays, verbose } = command.opts<LocalOptions>();
-    if (port + relays - 1 > 65_535) {
-      command.error(`error: ${relays} relays from port ${port} on would pass port 65535`);
+    const given = command.opts<{
+      port?: number;
+      data?: string;
+      relays?: number;
+      verbose: boolean;
+    }>();
+    const port = given.port ?? fromVariable(command, settings.port, env);
+    const data = given.data ?? fromVariable(command, settings.data, env);
+    const relays = given.relays ?? fromVariable(command, settings.relays, env);
+    if (port + relays - 1 > portMax) {
+      command.error(`error: ${relays} relays from port ${port} on would pass port ${portMax}`);
     }
+    const { verbose } = given;
     return { ok: true, value: { port, data, relays, verbose, showFrom: shownFrom(verbose, env) } };
   } catch (error) {
     const { exitCode = 1 } = error as { exitCode?: number };
@@ -41,33 +50,26 @@ export function parseOptions(
   }
 }
 
-function define(env: NodeJS.ProcessEnv): Command {
+/** An option's check, and what stands in for it: a variable, else a value. */
+interface Setting<T> {
+  readonly parse: (text: string) => T;
+  readonly variable: string;
+  readonly fallback: string;
+}
+
+const portMax = 65_535;
+const settings = {
+  port: { parse: wholeNumber(1, portMax), variable: 'PORT', fallback: '8080' },
+  data: { parse: folderName, variable: 'DATA_DIR', fallback: '.data' },
+  relays: { parse: wholeNumber(1, relaysMax), variable: 'RELAYS', fallback: '1' },
+} satisfies Record<string, Setting<unknown>>;
+
+function define(): Command {
   return new Command('npm start --')
     .description('Runs a whole Distrise on this machine: relays, functions, queue and database.')
-    .addOption(
-      withDefault(
-        new Option('-p, --port <port>', 'first relay listens here, the next ones on the following'),
-        wholeNumber(1, 65_535),
-        { variable: 'PORT', value: '8080' },
-        env,
-      ),
-    )
-    .addOption(
-      withDefault(
-        new Option('-d, --data <folder>', 'where everything is kept; made if missing'),
-        folderName,
-        { variable: 'DATA_DIR', value: '.data' },
-        env,
-      ),
-    )
-    .addOption(
-      withDefault(
-        new Option('-r, --relays <count>', 'how many relay instances to run'),
-        wholeNumber(1, relaysMax),
-        { variable: 'RELAYS', value: '1' },
-        env,
-      ),
-    )
+    .addOption(option('-p, --port <port>', 'instance i of the relay listens on port + i', 'port'))
+    .addOption(option('-d, --data <folder>', 'where all is kept; made if missing', 'data'))
+    .addOption(option('-r, --relays <count>', 'how many instances of the relay to run', 'relays'))
     .option('-v, --verbose', 'show every log line, not only warnings and errors', false)
     .allowExcessArguments(false)
     .showHelpAfterError('(npm start -- --help explains the options)')
@@ -79,21 +81,21 @@ function define(env: NodeJS.ProcessEnv): Command {
     );
 }
 
-/** The default takes the same way through the check as a value of the command line. */
-function withDefault<T>(
-  option: Option,
-  parse: (text: string) => T,
-  fallback: { variable: string; value: string },
-  env: NodeJS.ProcessEnv,
-): Option {
-  const given = env[fallback.variable];
-  const text = given === undefined || given === '' ? fallback.value : given;
+function option(flags: string, description: string, name: keyof typeof settings): Option {
+  const { parse, variable, fallback } = settings[name];
+  return new Option(flags, description)
+    .argParser(parse as (text: string) => unknown)
+    .default(undefined, `${variable}, else ${fallback}`);
+}
+
+/** A wrong variable matters only where no option overrules it. */
+function fromVariable<T>(command: Command, setting: Setting<T>, env: NodeJS.ProcessEnv): T {
+  const { parse, variable, fallback } = setting;
+  const text = env[variable] || fallback;
   try {
-    return option.argParser(parse).default(parse(text), text);
+    return parse(text);
   } catch (error) {
-    const { message } = error as Error;
-    // Only an explicit option can make a wrong variable harmless, so it waits until it is used.
-    return option.argParser(parse).default(undefined, `${fallback.variable} ${message}`);
+    return command.error(`error: variable ${variable} is '${text}'. ${(error as Error).message}`);
   }
 }
 

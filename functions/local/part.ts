@@ -77,6 +77,12 @@ export class Part {
     if (this.#child?.connected === true) this.#child.send(message, () => undefined);
   }
 
+  /** Closes the channel, as the supervisor's own end would. */
+  disconnect(): void {
+    this.#stopping = true;
+    this.#child?.disconnect();
+  }
+
   /** Ends it for good. */
   async stop(steps: readonly StopStep[]): Promise<void> {
     this.#stopping = true;

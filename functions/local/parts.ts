@@ -13,7 +13,10 @@ function entry(...path: string[]): string {
   return join(functionsFolder, ...path) + extension;
 }
 
-/** A part that is a Node process of its own and speaks over its channel. */
+/**
+ * A part that is a Node process of its own and speaks over its channel. K_SERVICE, which
+ * Cloud Run sets, stays unset: by it a service knows that a proxy stands before it.
+ */
 function nodePart(name: string, args: readonly string[], env: Environment): PartSpec {
   return { name, command: process.execPath, args, env, ready: 'message' };
 }
@@ -28,7 +31,7 @@ export function pubsubPart(env: Environment, port: number, dataFolder: string): 
 }
 
 export function relayPart(env: Environment, index: number, port: number): PartSpec {
-  const own = { PORT: String(port), K_SERVICE: 'relay' };
+  const own = { PORT: String(port) };
   return nodePart(`relay-${index}`, [entry('relay', 'main')], { ...env, ...own });
 }
 
@@ -44,6 +47,6 @@ export function functionPart(name: string, env: Environment, port: number): Part
     '--signature-type=http',
     `--port=${port}`,
   ];
-  const own = { PORT: String(port), K_SERVICE: name, NODE_ENV: 'production' };
+  const own = { PORT: String(port), NODE_ENV: 'production' };
   return nodePart(name, args, { ...env, ...own });
 }
