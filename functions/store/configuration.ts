@@ -1,0 +1,23 @@
+import { z } from 'zod';
+import {
+  type ConfigurationResult,
+  eventVariables,
+  logVariables,
+  parseConfiguration,
+  postgresVariables,
+  pubsubVariables,
+} from '../cloud/configuration.ts';
+
+const schema = z.object({
+  ...postgresVariables,
+  ...pubsubVariables,
+  ...logVariables,
+  ...eventVariables,
+});
+
+export type StoreConfiguration = z.infer<typeof schema>;
+
+/** What the environment asks of store, or all that is wrong with it. */
+export const parseStoreConfiguration = (
+  env: Readonly<Record<string, string | undefined>>,
+): ConfigurationResult<StoreConfiguration> => parseConfiguration(schema, env);

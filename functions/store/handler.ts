@@ -1,0 +1,41 @@
+import type { HttpFunction, Request, Response } from '@google-cloud/functions-framework';
+import type { Log } from '../cloud/log.ts';
+import { type StorePorts, storePush } from './store.ts';
+
+const NO_CONTENT = 204;
+const METHOD_NOT_ALLOWED = 405;
+const SERVICE_UNAVAILABLE = 503;
+
+/**
+ * The HTTP side of store: 204 lets Pub/Sub forget the message, 503 has it delivered again. `open`
+ * runs at the first request and not before, since a deploy check loads the code without
+ * credentials; where it fails, the next request tries again. Never rejects and never throws: a
+ * stray error would end the process, with all other messages in it.
+ */
+export function storeHandler(open: () => Promise<StorePorts>, log: Log): HttpFunction {
+  let opening: Promise<StorePorts> | undefined;
+  const ports = async (): Promise<StorePorts> => {
+    opening ??= open();
+    try {
+      return await opening;
+    } catch (error) {
+      opening = undefined;
+      throw error;
+    }
+  };
+  return async (request: Request, response: Response): Promise<void> => {
+    let status = SERVICE_UNAVAILABLE;
+    try {
+      if (request.method === 'POST') {
+        const raw = request.rawBody ?? Buffer.alloc(0);
+        const verdict = await storePush(request.body, raw, await ports());
+        if (verdict.acknowledge) status = NO_CONTENT;
+      } else {
+        status = METHOD_NOT_ALLOWED;
+      }
+    } catch (error) {
+      log.error('message could not be handled', { error });
+    }
+    response.status(status).end();
+  };
+}

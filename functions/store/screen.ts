@@ -1,0 +1,73 @@
+import type { IncomingMeta, RawLine } from '../cloud/envelope.ts';
+import type { NewEvent } from '../database/write.ts';
+import { eventText, isHex64, parseEvent } from '../nostr/event.ts';
+import { kindClass } from '../nostr/kinds.ts';
+import type { Verifier } from '../nostr/verify.ts';
+
+/** An event that may be written, with what came along. */
+export interface Screened extends NewEvent {
+  readonly meta: IncomingMeta;
+}
+
+/** An event that may not, and why. The id is what the line claims, where it claims one. */
+export interface Refusal {
+  readonly id: string | undefined;
+  readonly meta: IncomingMeta;
+  readonly reason: string;
+}
+
+export interface ScreenLimits {
+  /** UTF-8 bytes of the event's text. */
+  readonly eventBytesMax: number;
+}
+
+/**
+ * Judges one line anew: store trusts no publisher. Nothing here is stricter than what a relay
+ * has checked before its `OK true`, but for the limits that the whole system shares.
+ */
+export function screen(
+  line: RawLine,
+  fallback: IncomingMeta,
+  limits: ScreenLimits,
+  verifier: Verifier,
+):
+  | { readonly ok: true; readonly value: Screened }
+  | { readonly ok: false; readonly refusal: Refusal } {
+  const meta = parseMeta(line.meta, fallback);
+  const refused = (reason: string, id: unknown) =>
+    ({ ok: false, refusal: { id: isHex64(id) ? id : undefined, meta, reason } }) as const;
+  const parsed = parseEvent(line.event);
+  if (!parsed.ok) return refused(parsed.reason, claimedId(line.event));
+  const event = parsed.value;
+  const text = eventText(event);
+  const bytes = Buffer.byteLength(text);
+  if (bytes > limits.eventBytesMax) {
+    return refused(`event has ${bytes} bytes, ${limits.eventBytesMax} are allowed`, event.id);
+  }
+  if (kindClass(event.kind) === 'ephemeral') {
+    return refused('ephemeral events are not stored', event.id);
+  }
+  if (!verifier.verify(event)) return refused('id or signature is not true', event.id);
+  return { ok: true, value: { event, text, meta } };
+}
+
+/** What is wrong in the company of an event takes nothing from the event: it gets the fallback. */
+function parseMeta(value: unknown, fallback: IncomingMeta): IncomingMeta {
+  if (typeof value !== 'object' || value === null) return fallback;
+  const { acceptedAt, trace, source, keys } = value as Record<string, unknown>;
+  return {
+    acceptedAt: Number.isSafeInteger(acceptedAt) ? (acceptedAt as number) : fallback.acceptedAt,
+    trace: typeof trace === 'string' ? trace.slice(0, TRACE_MAX) : fallback.trace,
+    source: typeof source === 'string' ? source.slice(0, SOURCE_MAX) : fallback.source,
+    keys: Array.isArray(keys) ? keys.filter(isHex64) : fallback.keys,
+  };
+}
+
+/** Longer than any trace of ours or of Cloud Trace. */
+const TRACE_MAX = 200;
+/** An upstream relay's address. */
+const SOURCE_MAX = 1_000;
+
+function claimedId(event: unknown): unknown {
+  return typeof event === 'object' && event !== null && 'id' in event ? event.id : undefined;
+}

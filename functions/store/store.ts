@@ -1,0 +1,184 @@
+import { decodeLines, type IncomingMeta, type StoredMeta } from '../cloud/envelope.ts';
+import type { Log } from '../cloud/log.ts';
+import type { Line } from '../cloud/publisher.ts';
+import type { WriteOutcome } from '../database/write.ts';
+import type { Verifier } from '../nostr/verify.ts';
+import type { DeadLetter } from './dead-letter.ts';
+import { deadEvent, deadMessage } from './dead-letter.ts';
+import { OUTCOMES, type StoreOutcome } from './outcomes.ts';
+import { type Push, parsePush } from './push.ts';
+import { type Refusal, type Screened, type ScreenLimits, screen } from './screen.ts';
+import { type Write, type Written, writeBatch } from './write-batch.ts';
+
+/** What store reaches of the world. */
+export interface StorePorts {
+  readonly write: Write;
+  /** Tells every relay instance; resolves when Pub/Sub has it. */
+  readonly announce: (line: Line) => Promise<void>;
+  /** Puts away what cannot be stored; resolves when Pub/Sub has it. */
+  readonly bury: (letter: DeadLetter) => Promise<void>;
+  readonly verifier: Verifier;
+  readonly limits: ScreenLimits;
+  /** Unix time in milliseconds. */
+  readonly nowMs: () => number;
+  readonly log: Log;
+}
+
+/** What a message leads to: true acknowledges it, false has it delivered again. */
+export interface Verdict {
+  readonly acknowledge: boolean;
+  /** How many lines of the message came to which outcome. */
+  readonly counts: Readonly<Partial<Record<StoreOutcome, number>>>;
+}
+
+/** One line's fate, and what of it goes where. */
+interface Fate {
+  readonly outcome: StoreOutcome;
+  readonly id?: string | undefined;
+  readonly reason?: string;
+  readonly line?: Line;
+  readonly letter?: DeadLetter;
+}
+
+/** Ids in one log line; a message holds up to 500. */
+const LOGGED_IDS_MAX = 20;
+
+/**
+ * Takes one push call: validates its events, writes them, tells every relay instance the outcome
+ * of each, and only then lets Pub/Sub forget the message. Doing it twice changes nothing. Never
+ * rejects.
+ * @param raw the body as it came, for the dead letters when nothing can be read from it.
+ */
+export async function storePush(body: unknown, raw: Buffer, ports: StorePorts): Promise<Verdict> {
+  const startedAt = ports.nowMs();
+  const push = parsePush(body);
+  let fates: readonly Fate[];
+  if (push.ok) {
+    fates = await fatesOf(push.value, ports);
+  } else {
+    const letter = deadMessage(raw, {}, push.reason);
+    fates = [{ outcome: 'unreadable', reason: push.reason, letter }];
+  }
+  const settled = await tell(fates, ports);
+  report(settled, push.ok ? push.value : undefined, ports.nowMs() - startedAt, ports.log);
+  const counts: Partial<Record<StoreOutcome, number>> = {};
+  for (const { outcome } of settled) counts[outcome] = (counts[outcome] ?? 0) + 1;
+  return { acknowledge: settled.every(({ outcome }) => OUTCOMES[outcome].acknowledge), counts };
+}
+
+async function fatesOf(push: Push, ports: StorePorts): Promise<readonly Fate[]> {
+  const { format } = push.attributes;
+  const lines = decodeLines(push.data, format);
+  if (lines === undefined) {
+    const reason = `format ${format ?? '(none)'} is not known here`;
+    return [
+      { outcome: 'unreadable', reason, letter: deadMessage(push.data, push.attributes, reason) },
+    ];
+  }
+  const fallback: IncomingMeta = {
+    acceptedAt: push.publishedAt ?? ports.nowMs(),
+    trace: push.messageId,
+    source: '',
+    keys: [],
+  };
+  const fates: Fate[] = [];
+  const events: Screened[] = [];
+  for (const line of lines) {
+    if ('fault' in line) {
+      fates.push({ outcome: 'refused', reason: line.fault });
+      continue;
+    }
+    const screened = screen(line, fallback, ports.limits, ports.verifier);
+    if (screened.ok) events.push(screened.value);
+    else fates.push(fateOfRefusal(screened.refusal));
+  }
+  for (const written of await writeBatch(events, ports.write)) fates.push(fateOf(written));
+  return fates;
+}
+
+/** The line that tells relay instances what became of an event. */
+function outcomeLine(
+  id: string,
+  meta: IncomingMeta,
+  outcome: StoredMeta['outcome'],
+  more: Pick<StoredMeta, 'reason' | 'change'> = {},
+  text?: string,
+): Line {
+  const { acceptedAt, trace } = meta;
+  const stored: StoredMeta = { id, outcome, acceptedAt, trace, ...more };
+  return text === undefined ? { meta: stored } : { meta: stored, text };
+}
+
+function fateOfRefusal({ id, meta, reason }: Refusal): Fate {
+  if (id === undefined) return { outcome: 'refused', reason };
+  return { outcome: 'refused', id, reason, line: outcomeLine(id, meta, 'refused', { reason }) };
+}
+
+function fateOf(written: Written<Screened>): Fate {
+  const { event, text, meta } = written.event;
+  const { id } = event;
+  if ('fault' in written) {
+    const { blame, sqlstate } = written.fault;
+    if (blame !== 'event') return { outcome: 'unavailable', id, reason: sqlstate || 'no answer' };
+    const reason = `the database refuses it (${sqlstate})`;
+    return {
+      outcome: 'poison',
+      id,
+      reason,
+      line: outcomeLine(id, meta, 'refused', { reason }),
+      letter: deadEvent({ meta, text }, reason, sqlstate),
+    };
+  }
+  const { result, transaction } = written;
+  return { outcome: result.outcome, id, line: lineOf(id, meta, text, result, transaction) };
+}
+
+function lineOf(
+  id: string,
+  meta: IncomingMeta,
+  text: string,
+  result: WriteOutcome,
+  transaction: number,
+): Line {
+  if (result.outcome !== 'stored') return outcomeLine(id, meta, result.outcome);
+  const change = { transaction, seq: result.seq, removed: result.removed };
+  return outcomeLine(id, meta, 'stored', { change }, text);
+}
+
+/** Publishes what the fates ask for. A fate whose news nobody took becomes `unpublished`. */
+function tell(fates: readonly Fate[], ports: StorePorts): Promise<readonly Fate[]> {
+  return Promise.all(
+    fates.map(async (fate): Promise<Fate> => {
+      try {
+        await Promise.all([
+          fate.letter === undefined ? undefined : ports.bury(fate.letter),
+          fate.line === undefined ? undefined : ports.announce(fate.line),
+        ]);
+        return fate;
+      } catch (error) {
+        const code = error instanceof Error && 'code' in error ? String(error.code) : 'failed';
+        return { outcome: 'unpublished', id: fate.id, reason: code };
+      }
+    }),
+  );
+}
+
+/** One line for each outcome that people should see, and one that sums up for debugging. */
+function report(fates: readonly Fate[], push: Push | undefined, tookMs: number, log: Log): void {
+  const about = { message: push?.messageId, attempt: push?.deliveryAttempt };
+  const groups = Map.groupBy(fates, ({ outcome }) => outcome);
+  for (const [outcome, group] of groups) {
+    const { severity, metric } = OUTCOMES[outcome];
+    if (severity === 'debug') continue;
+    log[severity](`events ${outcome}`, {
+      ...about,
+      metric: metric.name,
+      reason: metric.reason,
+      count: group.length,
+      ids: group.slice(0, LOGGED_IDS_MAX).map(({ id }) => id),
+      reasons: [...new Set(group.map(({ reason }) => reason))].slice(0, LOGGED_IDS_MAX),
+    });
+  }
+  const counts = Object.fromEntries([...groups].map(([outcome, group]) => [outcome, group.length]));
+  log.debug('message taken', { ...about, tookMs, counts });
+}
