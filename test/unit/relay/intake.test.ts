@@ -1,0 +1,214 @@
+import { openLog } from '../../../functions/cloud/log.ts';
+import type { IncomingMeta } from '../../../functions/cloud/envelope.ts';
+import { eventText, type NostrEvent } from '../../../functions/nostr/event.ts';
+import { assembleInstance } from '../../../functions/relay/instance.ts';
+import { unsigned } from '../../support/unsigned.ts';
+
+const origin = { trace: 'trace', source: 'client', keys: [] };
+
+/** An instance whose topics the test answers, over an empty database. */
+async function instanceWith(options: { pendingBytesMax?: number; stored?: NostrEvent[] } = {}) {
+  const clock = { nowMs: 1_000 };
+  const published: { id: string; settle: (error?: Error) => void; meta: object }[] = [];
+  const topic = {
+    publish: ({ meta, text }: { meta: object; text: string }) =>
+      new Promise<void>((resolve, reject) => {
+        const settle = (error?: Error) => (error ? reject(error) : resolve());
+        published.push({ id: text.slice(7, 71), meta, settle });
+      }),
+  };
+  const events = (options.stored ?? []).map((event) => ({
+    id: event.id,
+    createdAt: event.created_at,
+    kind: event.kind,
+    text: eventText(event),
+  }));
+  const instance = assembleInstance(
+    {
+      incoming: topic,
+      stored: topic,
+      readChanges: async () => ({ gap: false, changes: [], position: 1, next: 1, complete: true }),
+      queryStored: async () => [],
+      loadRecent: async () => ({ position: 1, events, completeSince: 0 }),
+      nowMs: () => clock.nowMs,
+      log: openLog({ level: 'error', format: 'json', component: 'test' }),
+    },
+    {
+      window: { eventsMax: 100, bytesMax: 1e9 },
+      pendingBytesMax: options.pendingBytesMax ?? 1e9,
+      queryDeadlineMs: 1_000,
+      limitDefault: 500,
+      limitMax: 500,
+      requestEventsMax: 500,
+    },
+  );
+  await instance.follower.catchUp();
+  const take = (event: NostrEvent) => instance.intake.take(event, eventText(event), origin);
+  const live: string[] = [];
+  instance.subscriptions.open([{ limit: 0 }], {
+    event: (text) => live.push(text.slice(7, 71)),
+    eose: () => live.push('EOSE'),
+    closed: (message) => live.push(message),
+  });
+  // The answer of an empty database takes a few microtasks.
+  await new Promise(setImmediate);
+  return { ...instance, published, take, live, clock };
+}
+
+describe('Intake', () => {
+  it('says OK true when Pub/Sub has acknowledged, and not before', async () => {
+    const { take, published } = await instanceWith();
+    let verdict: unknown;
+    const taken = take(unsigned()).then((given) => {
+      verdict = given;
+    });
+    await Promise.resolve();
+    expect(published).toHaveLength(1);
+    expect(verdict).toBeUndefined();
+    published[0]?.settle();
+    await taken;
+    expect(verdict).toEqual({ accepted: true, message: '' });
+  });
+
+  it('tells store when, from where and under which trace it took the event', async () => {
+    const { take, published } = await instanceWith();
+    const taken = take(unsigned());
+    published[0]?.settle();
+    await taken;
+    const meta = published[0]?.meta as IncomingMeta;
+    expect(meta).toEqual({ acceptedAt: 1_000, trace: 'trace', source: 'client', keys: [] });
+  });
+
+  it('says OK false with error: when Pub/Sub does not take it, and then holds nothing of it', async () => {
+    const { take, published, pending } = await instanceWith();
+    const taken = take(unsigned());
+    published[0]?.settle(new Error('away'));
+    expect(await taken).toMatchObject({
+      accepted: false,
+      message: expect.stringMatching(/^error: /),
+    });
+    expect(pending.size).toBe(0);
+  });
+
+  it('lets a second copy wait for the first one and share its fate', async () => {
+    const { take, published } = await instanceWith();
+    const copies = [take(unsigned()), take(unsigned())];
+    expect(published).toHaveLength(1);
+    published[0]?.settle();
+    expect(await Promise.all(copies)).toEqual([
+      { accepted: true, message: '' },
+      { accepted: true, message: expect.stringMatching(/^duplicate: /) },
+    ]);
+  });
+
+  it('calls a stored event a duplicate without publishing it', async () => {
+    const event = unsigned();
+    const { take, published } = await instanceWith({ stored: [event] });
+    expect(await take(event)).toMatchObject({
+      accepted: true,
+      message: expect.stringMatching(/^duplicate: /),
+    });
+    expect(published).toEqual([]);
+  });
+
+  it('calls an older version a duplicate, since a newer one is stored', async () => {
+    const newer = unsigned({ kind: 0, created_at: 2 });
+    const { take } = await instanceWith({ stored: [newer] });
+    expect(await take(unsigned({ kind: 0, created_at: 1 }))).toEqual({
+      accepted: true,
+      message: 'duplicate: have a newer version',
+    });
+  });
+
+  it('blocks what its author has deleted', async () => {
+    const event = unsigned();
+    const deletion = unsigned({ kind: 5, tags: [['e', event.id]] });
+    const { take } = await instanceWith({ stored: [deletion] });
+    expect(await take(event)).toMatchObject({
+      accepted: false,
+      message: expect.stringMatching(/^blocked: /),
+    });
+  });
+
+  it('takes an event that a stranger asked to delete', async () => {
+    const event = unsigned({ author: 1 });
+    const deletion = unsigned({ author: 2, kind: 5, tags: [['e', event.id]] });
+    const { take, published } = await instanceWith({ stored: [deletion] });
+    const taken = take(event);
+    published[0]?.settle();
+    expect(await taken).toEqual({ accepted: true, message: '' });
+  });
+
+  it('lets nothing supersede or delete before it is durable', async () => {
+    const { take, published } = await instanceWith();
+    void take(unsigned({ kind: 0, created_at: 2 }));
+    const older = take(unsigned({ kind: 0, created_at: 1 }));
+    expect(published).toHaveLength(2);
+    published[1]?.settle();
+    expect(await older).toEqual({ accepted: true, message: '' });
+  });
+
+  it('refuses events while too many wait for the database', async () => {
+    const { take, published, pending } = await instanceWith({ pendingBytesMax: 1 });
+    const first = unsigned({ content: 'a' });
+    const taken = take(first);
+    published[0]?.settle();
+    await taken;
+    expect(await take(unsigned({ content: 'b' }))).toMatchObject({
+      accepted: false,
+      message: expect.stringMatching(/^error: /),
+    });
+    pending.settle(first.id);
+    void take(unsigned({ content: 'c' }));
+    expect(published).toHaveLength(2);
+  });
+
+  it('delivers a new event on this instance as soon as it is durable, and once', async () => {
+    const { take, published, live, follower } = await instanceWith();
+    const event = unsigned();
+    const taken = take(event);
+    expect(live).toEqual(['EOSE']);
+    published[0]?.settle();
+    await taken;
+    expect(live).toEqual(['EOSE', event.id]);
+    const change = { transaction: 5, seq: 1, removed: [] };
+    const meta = { id: event.id, outcome: 'stored', acceptedAt: 0, trace: 't', change } as const;
+    follower.heard(meta, eventText(event));
+    follower.heard(meta, eventText(event));
+    expect(live).toEqual(['EOSE', event.id]);
+  });
+
+  it('finds an accepted event at once, before the database has it', async () => {
+    const { take, published, answers } = await instanceWith();
+    const event = unsigned();
+    const taken = take(event);
+    published[0]?.settle();
+    await taken;
+    const found = await answers.find([{ ids: [event.id] }], new AbortController().signal);
+    expect(found.map(({ id }) => id)).toEqual([event.id]);
+  });
+
+  it('hands ephemeral events on without keeping them', async () => {
+    const { take, published, live, pending } = await instanceWith();
+    const event = unsigned({ kind: 20_001 });
+    const taken = take(event);
+    published[0]?.settle();
+    expect(await taken).toEqual({ accepted: true, message: '' });
+    expect(published[0]?.meta).toMatchObject({ outcome: 'ephemeral' });
+    expect(live).toEqual(['EOSE', event.id]);
+    expect(pending.size).toBe(0);
+  });
+
+  it('publishes an event again whose outcome never came', async () => {
+    const { take, published, intake, clock } = await instanceWith();
+    const event = unsigned();
+    const taken = take(event);
+    published[0]?.settle();
+    await taken;
+    intake.askAgain();
+    expect(published).toHaveLength(1);
+    clock.nowMs += 60_000;
+    intake.askAgain();
+    expect(published.map(({ id }) => id)).toEqual([event.id, event.id]);
+  });
+});
