@@ -1,0 +1,289 @@
+import type { Socket } from 'node:net';
+import type { RawData, WebSocket } from 'ws';
+import type { Log } from '../cloud/log.ts';
+import {
+  type ClientMessage,
+  type Fault,
+  faultMessage,
+  faultOfEvent,
+  faultOfOversize,
+  noticeMessage,
+  okMessage,
+  parseClientMessage,
+} from '../nostr/messages.ts';
+import type { Admission, Admitted } from './admission.ts';
+import type { Engine, Verdict } from './engine-types.ts';
+import { Liveness, type LivenessLimits } from './liveness.ts';
+import { Outbox, type OutboxLimits, type SendBudget } from './outbox.ts';
+import type { Rates } from './rates.ts';
+import { type RequestLimits, Requests } from './requests.ts';
+
+/** What bounds one connection. */
+export interface ConnectionLimits {
+  readonly messageBytesMax: number;
+  readonly eventsInFlightMax: number;
+  readonly outbox: OutboxLimits;
+  readonly requests: RequestLimits;
+  readonly liveness: LivenessLimits;
+}
+
+/** What all connections of a process share. */
+export interface ConnectionParts {
+  readonly engine: Engine;
+  readonly admission: Admission;
+  /** Absent where rates are not limited. */
+  readonly rates: Rates | undefined;
+  readonly budget: SendBudget;
+  readonly limits: ConnectionLimits;
+  readonly log: Log;
+  /** Milliseconds of a clock that never steps back. */
+  readonly monotonicMs: () => number;
+}
+
+/** Who is at the other end. */
+export interface Client {
+  /** Names the connection in logs and traces. */
+  readonly connectionId: string;
+  /** Whose allowance is used, see visitor.ts. */
+  readonly address: string;
+}
+
+/** Close codes of RFC 6455. */
+const GOING_AWAY = 1001;
+const POLICY_VIOLATION = 1008;
+
+const NO_COUNT = 'unsupported: COUNT (NIP-45) is not offered here';
+const NO_AUTH = 'error: authentication (NIP-42) is not offered here';
+const NO_NEGENTROPY = 'error: negentropy (NIP-77) is not offered here';
+
+/** How long a client may take to answer a close frame before its socket is destroyed. */
+const CLOSE_TIMEOUT_MS = 2_000;
+
+/** How much of either end of an oversize message is searched for the id to answer. */
+const SCANNED_BYTES = 500;
+
+/** One client's connection: its messages, its subscriptions, what waits for it, its end. */
+export class Connection {
+  readonly client: Client;
+  readonly #webSocket: WebSocket;
+  readonly #socket: Socket;
+  readonly #parts: ConnectionParts;
+  readonly #outbox: Outbox;
+  readonly #requests: Requests;
+  readonly #liveness: Liveness;
+  #inFlight = 0;
+  #events = 0;
+  #finishing: string | undefined;
+  #whenAnswered: (() => void) | undefined;
+  #destroyAtMs = Number.POSITIVE_INFINITY;
+
+  constructor(webSocket: WebSocket, socket: Socket, client: Client, parts: ConnectionParts) {
+    const { engine, limits, budget, monotonicMs } = parts;
+    this.client = client;
+    this.#webSocket = webSocket;
+    this.#socket = socket;
+    this.#parts = parts;
+    this.#outbox = new Outbox(webSocket, socket, limits.outbox, budget, () => this.#tooSlow());
+    this.#requests = new Requests(engine, this.#outbox, limits.requests);
+    this.#liveness = new Liveness(limits.liveness, monotonicMs());
+    webSocket.on('message', (data, isBinary) => this.#receive(data, isBinary));
+    webSocket.on('pong', () => this.#liveness.heard(monotonicMs(), false));
+    webSocket.on('error', (error) =>
+      parts.log.debug('client broke the protocol', { ...client, error }),
+    );
+    webSocket.on('close', () => this.#closed());
+  }
+
+  /** To be called every second or so: pings, and ends what is dead, idle or too old. */
+  tick(nowMs: number): void {
+    if (nowMs >= this.#destroyAtMs) this.#webSocket.terminate();
+    if (this.#finishing !== undefined) return;
+    const busy = this.#requests.count > 0 || this.#inFlight > 0;
+    const paused = this.#webSocket.isPaused;
+    switch (this.#liveness.tick(nowMs, this.#socket.bytesRead, { busy, paused })) {
+      case 'ping':
+        this.#webSocket.ping();
+        return;
+      case 'dead':
+        this.#parts.log.info('client does not answer', { ...this.client });
+        this.#webSocket.terminate();
+        return;
+      case 'idle':
+        void this.finish('no subscription and no message for a while', CLOSE_TIMEOUT_MS);
+        return;
+      case 'old':
+        void this.finish('this connection has lasted long enough, please open another', 5_000);
+        return;
+      case 'well':
+    }
+  }
+
+  /**
+   * Ends the connection politely: no more is read, EVENTs under way get their OK, subscriptions
+   * their CLOSED. Resolves when the close frame is on its way, after `timeoutMs` at the latest.
+   */
+  async finish(why: string, timeoutMs: number): Promise<void> {
+    if (this.#finishing !== undefined) return;
+    this.#finishing = why;
+    this.#webSocket.pause();
+    await within(timeoutMs, (done) => {
+      if (this.#inFlight === 0) done();
+      else this.#whenAnswered = done;
+    });
+    this.#requests.closeAll(`error: ${why}`);
+    this.#outbox.send(noticeMessage(`closing: ${why}`));
+    await within(timeoutMs, (done) => this.#outbox.whenEmpty(done));
+    this.#close(GOING_AWAY, why);
+  }
+
+  /** Ends the connection at once. */
+  destroy(): void {
+    this.#webSocket.terminate();
+  }
+
+  #receive(data: RawData, isBinary: boolean): void {
+    this.#liveness.heard(this.#parts.monotonicMs(), true);
+    try {
+      this.#handle(data as Buffer, isBinary);
+    } catch (error) {
+      // A fault of ours: it must not end the process, and with it everybody's connection.
+      this.#parts.log.error('a message could not be handled', { ...this.client, error });
+      this.#outbox.send(noticeMessage('error: the relay failed on this message'));
+    }
+  }
+
+  #handle(data: Buffer, isBinary: boolean): void {
+    if (isBinary) {
+      this.#refuse({ answer: 'NOTICE', message: 'invalid: binary message, JSON text is expected' });
+      return;
+    }
+    const { messageBytesMax } = this.#parts.limits;
+    if (data.length > messageBytesMax) {
+      this.#refuse(faultOfOversize(endsOf(data), data.length, messageBytesMax));
+      return;
+    }
+    const parsed = parseClientMessage(data.toString());
+    if (parsed.ok) this.#dispatch(parsed.value);
+    else this.#refuse(parsed.reason);
+  }
+
+  #dispatch(message: ClientMessage): void {
+    switch (message.type) {
+      case 'EVENT':
+        this.#event(message.event);
+        break;
+      case 'REQ':
+        this.#request(message.id, message.filters);
+        break;
+      case 'CLOSE':
+        this.#requests.close(message.id);
+        break;
+      case 'COUNT':
+        this.#refuse({ answer: 'CLOSED', id: message.id, message: NO_COUNT });
+        break;
+      case 'AUTH':
+        this.#refuse(faultOfEvent(message.event, NO_AUTH));
+        break;
+      case 'NEG-OPEN':
+      case 'NEG-MSG':
+        this.#outbox.send(JSON.stringify(['NEG-ERR', message.id, NO_NEGENTROPY]));
+        break;
+      case 'NEG-CLOSE':
+    }
+  }
+
+  #event(given: unknown): void {
+    if (this.#finishing !== undefined) {
+      this.#answer(faultOfEvent(given, `error: ${this.#finishing}`));
+      return;
+    }
+    const admitted = this.#parts.admission.admit(given, this.client.address);
+    if (admitted.ok) this.#publish(admitted.value);
+    else this.#answer(admitted.reason);
+  }
+
+  #publish({ event, text }: Admitted): void {
+    this.#inFlight += 1;
+    // Reading on would only move the queue from the client's memory into ours.
+    if (this.#inFlight >= this.#parts.limits.eventsInFlightMax) this.#webSocket.pause();
+    this.#events += 1;
+    const trace = `${this.client.connectionId}-${this.#events}`;
+    this.#parts.engine
+      .publish(event, text, { trace, source: 'client', keys: [] })
+      .catch((error: unknown): Verdict => {
+        this.#parts.log.error('an event could not be published', { trace, error });
+        return { accepted: false, message: 'error: the relay failed on this event' };
+      })
+      .then(({ accepted, message }) => this.#published(okMessage(event.id, accepted, message)))
+      .catch((error: unknown) => this.#parts.log.error('no OK sent', { trace, error }));
+  }
+
+  #published(answer: string): void {
+    this.#outbox.send(answer);
+    this.#inFlight -= 1;
+    const few = this.#inFlight <= this.#parts.limits.eventsInFlightMax / 2;
+    if (few && this.#finishing === undefined && this.#webSocket.isPaused) this.#webSocket.resume();
+    if (this.#inFlight === 0) this.#whenAnswered?.();
+  }
+
+  #request(id: string, filters: readonly unknown[]): void {
+    if (this.#finishing !== undefined) {
+      this.#requests.refuse(id, `error: ${this.#finishing}`);
+      return;
+    }
+    const hasty = this.#parts.rates?.request(this.client.address);
+    if (hasty === undefined) this.#requests.open(id, filters);
+    else this.#requests.refuse(id, hasty);
+  }
+
+  /** Answers what is not understood or not offered; that has its rate as requests have. */
+  #refuse(fault: Fault): void {
+    const hasty = this.#parts.rates?.request(this.client.address);
+    this.#answer(hasty === undefined ? fault : { ...fault, message: hasty });
+  }
+
+  #answer(fault: Fault): void {
+    if (fault.answer === 'CLOSED') this.#requests.refuse(fault.id, fault.message);
+    else this.#outbox.send(faultMessage(fault));
+  }
+
+  #tooSlow(): void {
+    this.#parts.log.warning('client reads too slowly and is closed', {
+      ...this.client,
+      subscriptions: this.#requests.count,
+    });
+    this.#finishing = 'too slow';
+    this.#requests.closeAll();
+    this.#close(POLICY_VIOLATION, 'too much waits unread');
+  }
+
+  #close(code: number, reason: string): void {
+    this.#destroyAtMs = this.#parts.monotonicMs() + CLOSE_TIMEOUT_MS;
+    this.#webSocket.close(code, reason);
+    // Only a socket that is read can see the client's own close frame.
+    this.#webSocket.resume();
+  }
+
+  #closed(): void {
+    this.#finishing ??= 'the connection is closed';
+    this.#requests.closeAll();
+    this.#outbox.close();
+    this.#whenAnswered?.();
+  }
+}
+
+/** Both ends of a message: the verb stands first, and an event's id often last. */
+function endsOf(data: Buffer): string {
+  return `${data.toString('utf8', 0, SCANNED_BYTES)} ${data.toString('utf8', data.length - SCANNED_BYTES)}`;
+}
+
+/** Resolves when `start` calls back, or when the time is over. */
+function within(timeoutMs: number, start: (done: () => void) => void): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, timeoutMs);
+    start(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,72 @@
+import type { Connection } from './connection.ts';
+
+/** Why a further connection is not taken. */
+export type Refusal = 'full' | 'too many from this address';
+
+/** How many connections there may be. */
+export interface ConnectionCounts {
+  readonly totalMax: number;
+  /** 0 for any number. */
+  readonly perAddressMax: number;
+}
+
+/** How often the health of connections is looked at; short beside every limit on them. */
+const TICK_MS = 1_000;
+
+/** All connections of this instance: how many, from where, and whether they are still well. */
+export class Connections {
+  readonly #counts: ConnectionCounts;
+  readonly #monotonicMs: () => number;
+  readonly #all = new Set<Connection>();
+  readonly #perAddress = new Map<string, number>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(counts: ConnectionCounts, monotonicMs: () => number, tickMs = TICK_MS) {
+    this.#counts = counts;
+    this.#monotonicMs = monotonicMs;
+    this.#timer = setInterval(() => this.#tick(), tickMs);
+    this.#timer.unref();
+  }
+
+  get size(): number {
+    return this.#all.size;
+  }
+
+  /** Why no connection from this address can be added now; undefined where it can. */
+  refusal(address: string): Refusal | undefined {
+    if (this.#all.size >= this.#counts.totalMax) return 'full';
+    const { perAddressMax } = this.#counts;
+    const crowded = perAddressMax > 0 && (this.#perAddress.get(address) ?? 0) >= perAddressMax;
+    return crowded ? 'too many from this address' : undefined;
+  }
+
+  add(connection: Connection): void {
+    this.#all.add(connection);
+    this.#count(connection.client.address, 1);
+  }
+
+  remove(connection: Connection): void {
+    if (this.#all.delete(connection)) this.#count(connection.client.address, -1);
+  }
+
+  /** Ends all politely, and what is then still there by force. */
+  async finish(why: string, timeoutMs: number): Promise<void> {
+    await Promise.all([...this.#all].map((connection) => connection.finish(why, timeoutMs)));
+  }
+
+  destroy(): void {
+    clearInterval(this.#timer);
+    for (const connection of this.#all) connection.destroy();
+  }
+
+  #tick(): void {
+    const now = this.#monotonicMs();
+    for (const connection of this.#all) connection.tick(now);
+  }
+
+  #count(address: string, by: 1 | -1): void {
+    const count = (this.#perAddress.get(address) ?? 0) + by;
+    if (count > 0) this.#perAddress.set(address, count);
+    else this.#perAddress.delete(address);
+  }
+}

@@ -1,0 +1,80 @@
+import type { RateLimits } from '../policy/limits.ts';
+import type { WriteRules } from '../policy/rules.ts';
+import type { RelayConfiguration } from './configuration.ts';
+import type { ConnectionLimits } from './connection.ts';
+import type { ConnectionCounts } from './connections.ts';
+
+/** What the variables mean for events. */
+export function writeRulesOf(configuration: RelayConfiguration): WriteRules {
+  return {
+    limits: {
+      eventBytesMax: configuration.EVENT_BYTES_MAX,
+      contentCharactersMax: configuration.RELAY_CONTENT_MAX,
+      contentCharactersLongMax: configuration.RELAY_CONTENT_LONG_MAX,
+      tagsMax: configuration.RELAY_TAGS_MAX,
+      tagsLongMax: configuration.RELAY_TAGS_LONG_MAX,
+      createdAtFutureSecondsMax: configuration.RELAY_CREATED_AT_FUTURE_SECONDS,
+      createdAtPastSecondsMax: configuration.RELAY_CREATED_AT_PAST_SECONDS,
+      ephemeralPastSecondsMax: configuration.RELAY_EPHEMERAL_PAST_SECONDS,
+    },
+    kindsAllowed: configuration.RELAY_KINDS_ALLOWED,
+    kindsDenied: configuration.RELAY_KINDS_DENIED,
+    keysAllowed: configuration.RELAY_KEYS_ALLOWED,
+    keysDenied: configuration.RELAY_KEYS_DENIED,
+  };
+}
+
+/** What the variables mean for haste; a minute's count may also come all at once. */
+export function rateLimitsOf(configuration: RelayConfiguration): RateLimits {
+  const perMinute = (count: number) => ({ perSecond: count / 60, burst: count });
+  return {
+    eventsByAddress: {
+      perSecond: configuration.RELAY_EVENTS_PER_SECOND,
+      burst: configuration.RELAY_EVENTS_BURST,
+    },
+    eventsByKey: perMinute(configuration.RELAY_KEY_EVENTS_PER_MINUTE),
+    versionsByKey: perMinute(configuration.RELAY_KEY_VERSIONS_PER_MINUTE),
+    requestsByAddress: {
+      perSecond: configuration.RELAY_REQUESTS_PER_SECOND,
+      burst: configuration.RELAY_REQUESTS_BURST,
+    },
+  };
+}
+
+/** What the variables mean for one connection. */
+export function connectionLimitsOf(configuration: RelayConfiguration): ConnectionLimits {
+  return {
+    messageBytesMax: configuration.RELAY_MESSAGE_BYTES_MAX,
+    eventsInFlightMax: configuration.RELAY_EVENTS_IN_FLIGHT_MAX,
+    outbox: {
+      sendBytesMax: configuration.RELAY_SEND_BYTES_MAX,
+      answerBytesMax: configuration.RELAY_ANSWER_BYTES_MAX,
+    },
+    requests: {
+      subscriptionsMax: configuration.RELAY_SUBSCRIPTIONS_MAX,
+      filtersMax: configuration.RELAY_FILTERS_MAX,
+      valuesMax: configuration.RELAY_REQUEST_VALUES_MAX,
+      filter: {
+        idsMax: configuration.RELAY_FILTER_IDS_MAX,
+        authorsMax: configuration.RELAY_FILTER_AUTHORS_MAX,
+        kindsMax: configuration.RELAY_FILTER_KINDS_MAX,
+        tagValuesMax: configuration.RELAY_FILTER_TAG_VALUES_MAX,
+        tagFiltersMax: configuration.RELAY_FILTER_TAGS_MAX,
+      },
+    },
+    liveness: {
+      pingMs: configuration.RELAY_PING_SECONDS * 1_000,
+      idleMs: configuration.RELAY_IDLE_SECONDS * 1_000,
+      lifetimeMs: configuration.RELAY_CONNECTION_MINUTES * 60_000,
+    },
+  };
+}
+
+/** How many connections the variables allow; addresses are counted with the rates only. */
+export function connectionCountsOf(configuration: RelayConfiguration): ConnectionCounts {
+  const limited = configuration.RELAY_RATE_LIMITS === 'on';
+  return {
+    totalMax: configuration.RELAY_CONNECTIONS_MAX,
+    perAddressMax: limited ? configuration.RELAY_CONNECTIONS_PER_ADDRESS : 0,
+  };
+}

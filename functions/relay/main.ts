@@ -1,0 +1,88 @@
+import { readFileSync } from 'node:fs';
+import { openLog } from '../cloud/log.ts';
+import { loadVerifier } from '../nostr/verify.ts';
+import { parseRelayConfiguration, type RelayConfiguration } from './configuration.ts';
+import { openEngine } from './engine.ts';
+import type { Software } from './information.ts';
+import { RelayServer } from './server.ts';
+
+/**
+ * Cloud Run kills the process 10 s after SIGTERM. What has not ended by this time is left: all
+ * that was answered `OK true` is safe in Pub/Sub.
+ */
+const STOP_TIMEOUT_MS = 8_000;
+
+async function run(configuration: RelayConfiguration): Promise<void> {
+  const log = openLog({
+    level: configuration.LOG_LEVEL,
+    format: configuration.LOG_FORMAT,
+    component: 'relay',
+  });
+  const [verifier, engine] = await Promise.all([loadVerifier(), openEngine(configuration, log)]);
+  const server = new RelayServer(configuration, {
+    engine,
+    verifier,
+    software: readSoftware(),
+    log,
+    nowMs: Date.now,
+    monotonicMs: () => performance.now(),
+  });
+  const port = await server.listen(configuration.PORT, configuration.RELAY_LISTEN_ADDRESS);
+  log.info('listening', { port, verifier: verifier.name });
+  process.send?.({ ready: true, port });
+
+  let stopping = false;
+  const stop = async (why: string) => {
+    if (stopping) return;
+    stopping = true;
+    log.info('stopping', { why, connections: server.connections });
+    const timer = setTimeout(() => {
+      log.warning('not everything ended in time');
+      process.exit(0);
+    }, STOP_TIMEOUT_MS);
+    try {
+      await server.stop();
+      await engine.stop();
+    } catch (error) {
+      log.error('stopping failed', { error });
+    }
+    clearTimeout(timer);
+    log.info('stopped');
+    process.exit(0);
+  };
+  process.on('SIGTERM', () => void stop('SIGTERM'));
+  process.on('SIGINT', () => void stop('SIGINT'));
+  // The supervisor of a local system is gone: nobody is left to stop this process.
+  process.on('disconnect', () => void stop('the supervisor is gone'));
+}
+
+/** What package.json says, here beside functions/ and, once built, beside dist/. */
+function readSoftware(): Software {
+  for (const path of ['../../package.json', '../../../package.json']) {
+    try {
+      const text = readFileSync(new URL(path, import.meta.url), 'utf8');
+      const { name, version, homepage } = JSON.parse(text) as Record<string, unknown>;
+      if (name !== 'distrise') continue;
+      return {
+        version: String(version),
+        ...(typeof homepage === 'string' ? { homepage } : {}),
+      };
+    } catch {
+      // The other place, then.
+    }
+  }
+  return { version: 'unknown' };
+}
+
+const configuration = parseRelayConfiguration(process.env);
+if (configuration.ok) {
+  try {
+    await run(configuration.value);
+  } catch (error) {
+    process.stderr.write(`the relay could not start: ${String(error)}\n`);
+    process.exit(1);
+  }
+} else {
+  process.stderr.write(`${configuration.reason}\n`);
+  process.exitCode = 1;
+}
