@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import type { NostrEvent } from '../../functions/nostr/event.ts';
@@ -30,6 +30,14 @@ export function corpusLines(name: string): string[] {
   if (!existsSync(file)) return [];
   const bytes = readFileSync(file);
   return linesOf(name.endsWith('.gz') ? gunzipSync(bytes) : bytes);
+}
+
+/** The files of a folder of the larger corpus, by name; none where this machine has no such folder. */
+export function corpusFiles(name: string): { readonly name: string; readonly bytes: Buffer }[] {
+  const folder = join(FOLDER, name);
+  if (!existsSync(folder)) return [];
+  const names = readdirSync(folder).sort();
+  return names.map((file) => ({ name: file, bytes: readFileSync(join(folder, file)) }));
 }
 
 /** All real events at hand: the larger corpus where it is, else the sample. */
