@@ -171,7 +171,8 @@ export class Cluster {
     ]);
     const env = { ...process.env, LC_ALL: 'C', TZ: 'UTC' };
     try {
-      await execute(command, args, { ...owner, env, cwd: '/', signal });
+      // By force, for initdb hears of gentler signals only between two of its long steps.
+      await execute(command, args, { ...owner, env, cwd: '/', signal, killSignal: 'SIGKILL' });
     } catch (error) {
       const { stderr, message } = error as Error & { stderr?: string };
       throw new Error(`PostgreSQL's data could not be made in ${draft}: ${stderr || message}`);

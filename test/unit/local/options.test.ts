@@ -1,11 +1,11 @@
 import { parseOptions } from '../../../functions/local/options.ts';
 
-const valueOf = (argv: string[], env: NodeJS.ProcessEnv = {}) => {
+const taken = (argv: string[], env: NodeJS.ProcessEnv = {}) => {
   const parsed = parseOptions(argv, env);
   if (!parsed.ok) throw new Error(parsed.fault.text);
   return parsed.value;
 };
-const faultOf = (argv: string[], env: NodeJS.ProcessEnv = {}) => {
+const refused = (argv: string[], env: NodeJS.ProcessEnv = {}) => {
   const parsed = parseOptions(argv, env);
   if (parsed.ok) throw new Error('taken');
   return parsed.fault;
@@ -13,7 +13,7 @@ const faultOf = (argv: string[], env: NodeJS.ProcessEnv = {}) => {
 
 describe('the options of npm start', () => {
   it('have defaults for someone who gives none', () => {
-    expect(valueOf([])).toEqual({
+    expect(taken([])).toEqual({
       port: 8080,
       data: '.data',
       relays: 1,
@@ -24,8 +24,8 @@ describe('the options of npm start', () => {
 
   it('are taken from the command line before the environment', () => {
     const env = { PORT: '9000', DATA_DIR: '/elsewhere', RELAYS: '3' };
-    expect(valueOf([], env)).toMatchObject({ port: 9000, data: '/elsewhere', relays: 3 });
-    expect(valueOf(['--port', '7000', '--data', 'x', '--relays', '2'], env)).toMatchObject({
+    expect(taken([], env)).toMatchObject({ port: 9000, data: '/elsewhere', relays: 3 });
+    expect(taken(['--port', '7000', '--data', 'x', '--relays', '2'], env)).toMatchObject({
       port: 7000,
       data: 'x',
       relays: 2,
@@ -44,18 +44,18 @@ describe('the options of npm start', () => {
     [['now'], 'too many arguments'],
     [['--port', '65535', '--relays', '2'], 'would pass port 65535'],
   ])('refuse %j and say why', (argv, why) => {
-    const fault = faultOf(argv);
+    const fault = refused(argv);
     expect(fault.exitCode).toBe(1);
     expect(fault.text).toContain(why);
   });
 
   it('name the variable of the environment that holds a wrong value', () => {
-    expect(faultOf([], { PORT: 'x' }).text).toMatch(/PORT is 'x'.*from 1 to 65535/);
-    expect(valueOf(['--port', '8081'], { PORT: 'x' }).port).toBe(8081);
+    expect(refused([], { PORT: 'x' }).text).toMatch(/PORT is 'x'.*from 1 to 65535/);
+    expect(taken(['--port', '8081'], { PORT: 'x' }).port).toBe(8081);
   });
 
   it('explain themselves', () => {
-    const fault = faultOf(['--help']);
+    const fault = refused(['--help']);
     expect(fault.exitCode).toBe(0);
     for (const option of ['--port', '--data', '--relays', '--verbose', 'DATA_DIR']) {
       expect(fault.text).toContain(option);
@@ -63,7 +63,7 @@ describe('the options of npm start', () => {
   });
 
   it('show from the level that LOG_LEVEL names, and everything when verbose', () => {
-    expect(valueOf([], { LOG_LEVEL: 'info' }).showFrom).toBe('INFO');
-    expect(valueOf(['--verbose'], { LOG_LEVEL: 'error' }).showFrom).toBe('DEBUG');
+    expect(taken([], { LOG_LEVEL: 'info' }).showFrom).toBe('INFO');
+    expect(taken(['--verbose'], { LOG_LEVEL: 'error' }).showFrom).toBe('DEBUG');
   });
 });
