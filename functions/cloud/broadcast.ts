@@ -67,7 +67,7 @@ export async function openBroadcast(options: BroadcastOptions): Promise<Broadcas
     async close() {
       reader.stop();
       await reading;
-      await reader.remove();
+      await Promise.all([reader.acknowledged(), reader.remove()]);
       await client.close();
     },
   };
@@ -103,7 +103,7 @@ class BroadcastReader {
   readonly #stopped = new AbortController();
   #stream: Stream | undefined;
   #acks: string[] = [];
-  #acknowledging = false;
+  #acknowledging: Promise<void> | undefined;
 
   constructor(options: BroadcastOptions, client: v1.SubscriberClient) {
     this.#options = options;
@@ -225,7 +225,7 @@ class BroadcastReader {
       }
       if (ackId) this.#acks.push(ackId);
     }
-    if (!this.#acknowledging) void this.#acknowledge();
+    if (this.#acks.length > 0) this.#acknowledging ??= this.#acknowledge();
   }
 
   /**
@@ -233,7 +233,6 @@ class BroadcastReader {
    * go: the message comes again, which does no harm.
    */
   async #acknowledge(): Promise<void> {
-    this.#acknowledging = true;
     while (this.#acks.length > 0) {
       const ackIds = this.#acks.splice(0, ACKS_PER_REQUEST);
       try {
@@ -245,7 +244,12 @@ class BroadcastReader {
         this.#options.log.debug('acknowledgement failed', { error, count: ackIds.length });
       }
     }
-    this.#acknowledging = false;
+    this.#acknowledging = undefined;
+  }
+
+  /** Resolves when no acknowledgement is under way. */
+  async acknowledged(): Promise<void> {
+    await this.#acknowledging;
   }
 
   #report(why: string): void {

@@ -1,0 +1,154 @@
+import { connect, Socket } from 'node:net';
+import { type Log, openLog } from '../../../functions/cloud/log.ts';
+import {
+  openPostgres,
+  type Postgres,
+  type PostgresOptions,
+  type SqlConnector,
+} from '../../../functions/cloud/postgres.ts';
+import { usePostgres } from '../../support/postgres.ts';
+import { until } from '../../support/until.ts';
+
+const server = usePostgres();
+const open: Postgres[] = [];
+
+const silent: Log = openLog(
+  { level: 'error', format: 'json', component: 'test' },
+  { write: () => undefined },
+);
+
+async function start(options: Partial<PostgresOptions>): Promise<Postgres> {
+  const postgres = await openPostgres({
+    DATABASE_IP_TYPE: 'PRIVATE',
+    DATABASE_POOL_MAX: 2,
+    DATABASE_STATEMENT_TIMEOUT_MS: 1_000,
+    applicationName: 'distrise-test',
+    log: silent,
+    ...options,
+  });
+  open.push(postgres);
+  return postgres;
+}
+
+afterEach(async () => {
+  for (const postgres of open.splice(0)) await postgres.close();
+});
+
+describe('openPostgres by a URL', () => {
+  it('sets what every connection needs', async () => {
+    const { url } = await server.createDatabase();
+    const { pool } = await start({ DATABASE_URL: url });
+    const { rows } = await pool.query(
+      "select current_setting('jit') as jit, current_setting('statement_timeout') as timeout, " +
+        "current_setting('application_name') as name",
+    );
+    expect(rows).toEqual([{ jit: 'off', timeout: '1s', name: 'distrise-test' }]);
+  });
+
+  it('ends a statement that takes too long with its SQLSTATE', async () => {
+    const { url } = await server.createDatabase();
+    const { pool } = await start({ DATABASE_URL: url, DATABASE_STATEMENT_TIMEOUT_MS: 100 });
+    await expect(pool.query('select pg_sleep(10)')).rejects.toMatchObject({ code: '57014' });
+  });
+
+  it('survives connections that break while idle and while in use', async () => {
+    const { url, pool: other } = await server.createDatabase();
+    const { pool } = await start({ DATABASE_URL: url });
+    const used = await pool.connect();
+    await pool.query('select 1');
+    await other.query(
+      "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'distrise-test'",
+    );
+    await expect(used.query('select 1')).rejects.toThrow();
+    used.release(true);
+    await until(() => pool.query('select 1'), { what: 'a new connection' });
+  });
+});
+
+/** A connector to the test's server; a stale one gives sockets that break. */
+function connectorTo(url: string, stale: boolean): SqlConnector & { closed: boolean } {
+  const port = Number(new URL(url).port);
+  const connector = {
+    closed: false,
+    stream() {
+      // Like Google's: the socket connects by itself, and pg's own connect() does nothing.
+      const socket: Socket = stale ? new Socket() : connect(port, '127.0.0.1');
+      socket.connect = () => socket;
+      if (stale) setImmediate(() => socket.destroy(new Error('certificate has expired')));
+      return socket;
+    },
+    close() {
+      connector.closed = true;
+    },
+  };
+  return connector;
+}
+
+describe('openPostgres by an instance of Cloud SQL', () => {
+  const instance = {
+    INSTANCE_CONNECTION_NAME: 'p:r:i',
+    DATABASE_USER: 'postgres',
+  };
+
+  it('makes the connector again when its certificate went stale, once for all who wait', async () => {
+    const { url } = await server.createDatabase();
+    const made: (SqlConnector & { closed: boolean })[] = [];
+    const { pool } = await start({
+      ...instance,
+      DATABASE_NAME: new URL(url).pathname.slice(1),
+      openConnector: async () => {
+        const connector = connectorTo(url, made.length === 0);
+        made.push(connector);
+        return connector;
+      },
+    });
+    const results = await Promise.all([1, 2].map((n) => pool.query('select $1::int as n', [n])));
+    expect(results.map(({ rows }) => rows[0])).toEqual([{ n: 1 }, { n: 2 }]);
+    expect(made.map(({ closed }) => closed)).toEqual([true, false]);
+  });
+
+  it('asks for no new certificate again and again while the instance is away', async () => {
+    let made = 0;
+    const { pool } = await start({
+      ...instance,
+      DATABASE_NAME: 'any',
+      openConnector: async () => {
+        made += 1;
+        return connectorTo('postgres://127.0.0.1:1/any', true);
+      },
+    });
+    for (let turn = 0; turn < 5; turn += 1) {
+      await expect(pool.query('select 1')).rejects.toThrow('certificate has expired');
+    }
+    expect(made).toBe(2);
+  });
+
+  it('does not blame the certificate when the server itself refuses', async () => {
+    const { url } = await server.createDatabase();
+    let made = 0;
+    const { pool } = await start({
+      ...instance,
+      DATABASE_NAME: 'no-such-database',
+      openConnector: async () => {
+        made += 1;
+        return connectorTo(url, false);
+      },
+    });
+    await expect(pool.query('select 1')).rejects.toMatchObject({ code: '3D000' });
+    expect(made).toBe(1);
+  });
+
+  it('closes the connector with the pool', async () => {
+    const { url } = await server.createDatabase();
+    const connector = connectorTo(url, false);
+    const postgres = await start({
+      ...instance,
+      DATABASE_NAME: new URL(url).pathname.slice(1),
+      openConnector: async () => connector,
+    });
+    await postgres.pool.query('select 1');
+    open.length = 0;
+    await postgres.close();
+    expect(connector.closed).toBe(true);
+  });
+});
