@@ -26,13 +26,16 @@ export const stopPubSubMs = 1_000;
 export const stopPostgresMs = 1_500;
 export const stopPostgresImmediateMs = 500;
 
-/** What the guard allows after the supervisor's death before it uses force. */
-export const orphanMs = 5_000;
+/**
+ * What the guard allows after the supervisor's death before it uses force. Short, since the parts
+ * then lose each other at once and could only wait in vain for an orderly end.
+ */
+export const orphanMs = 2_000;
 export const orphanPostgresFastMs = 3_000;
 export const orphanPostgresImmediateMs = 1_000;
 
 /** What the next start allows to a process left over, before it uses force. */
-export const leftoverMs = 9_000;
+export const leftoverMs = 3_000;
 export const leftoverPostgresMs = 20_000;
 
 /** A log file is put aside (once: NAME.log.1) at this size, so that a folder stays small. */

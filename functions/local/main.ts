@@ -53,7 +53,7 @@ async function run(options: LocalOptions): Promise<number> {
 
 async function runIn(folder: DataFolder, journal: Journal, options: LocalOptions): Promise<number> {
   await endLeftovers(folder, (message) => journal.note('WARNING', message));
-  await checkRelayPorts(options.port, options.relays);
+  await checkRelayPorts(options.port, options.relays, env['RELAY_LISTEN_ADDRESS'] || undefined);
   folder.note('supervisor', process.pid);
   const supervisor = new Supervisor({ options, env, folder, journal, signal: stop.signal });
   try {

@@ -1,11 +1,11 @@
 import { createServer } from 'node:net';
 import { portRange } from './limits.ts';
 
-/** Fails, naming the port, if one of the relays' ports is taken. */
-export async function checkRelayPorts(first: number, relays: number): Promise<void> {
+/** Fails, naming the port, if one of the relays' ports is taken (on the host, if one is given). */
+export async function checkRelayPorts(first: number, relays: number, host?: string): Promise<void> {
   for (let index = 0; index < relays; index += 1) {
     const port = first + index;
-    const fault = await listenFault(port);
+    const fault = await listenFault(port, host);
     if (fault === undefined) continue;
     const why =
       fault === 'EADDRINUSE'
