@@ -6,18 +6,16 @@ interface NativeSchnorr {
 }
 
 /**
- * The file below bcrypto's own choice of back ends: `bcrypto/lib/schnorr.js` falls to JavaScript
- * or to another C library by environment variables, this one is libsecp256k1 or nothing.
- * Kept out of `import()` as a constant, since TypeScript would look for types.
- */
-const LIBRARY: string = 'bcrypto/lib/native/schnorr-libsecp256k1.js';
-
-/**
  * Signature check by bcrypto's native addon (an optional dependency).
  * @throws when the addon is absent or was not built for this machine.
  */
 export async function openNative(): Promise<(event: NostrEvent) => boolean> {
-  const loaded = (await import(LIBRARY)) as { default: NativeSchnorr };
+  // The file below bcrypto's own choice of back ends: `bcrypto/lib/schnorr.js` falls to JavaScript
+  // or to another C library by environment variables, this one is libsecp256k1 or nothing.
+  // As a mere string, since TypeScript would look for types.
+  const loaded = (await import('bcrypto/lib/native/schnorr-libsecp256k1.js' as string)) as {
+    default: NativeSchnorr;
+  };
   const schnorr = loaded.default;
   // Filled anew for each check: three allocations less, and nothing runs in between.
   const message = Buffer.alloc(32);
