@@ -189,7 +189,9 @@ class LinePublisher implements Publisher {
       const timeLeftMs = Math.max(1, (batch.at(-1)?.deadline ?? 0) - performance.now());
       await this.#raw.publish(data, this.#attributes, timeLeftMs);
     } catch (error) {
-      failure = new PublishError('failed', 'Pub/Sub did not take the message', error);
+      failure = isLate(error)
+        ? this.#late(error)
+        : new PublishError('failed', 'Pub/Sub did not take the message', error);
     }
     for (const pending of batch) pending.settle(failure);
     this.#underWay.delete(batch);
@@ -202,7 +204,7 @@ class LinePublisher implements Publisher {
   #expire(): void {
     this.#timer = undefined;
     const now = performance.now();
-    const late = new PublishError('deadline', `no acknowledgement within ${this.#deadlineMs} ms`);
+    const late = this.#late();
     for (const batch of this.#underWay) {
       for (const pending of batch) if (pending.deadline <= now) pending.settle(late);
     }
@@ -213,6 +215,10 @@ class LinePublisher implements Publisher {
     const next = this.#nextDeadline();
     if (next !== undefined) this.#timer = setTimeout(() => this.#expire(), next - now + 1);
     this.#reportIdle();
+  }
+
+  #late(cause?: unknown): PublishError {
+    return new PublishError('deadline', `no acknowledgement within ${this.#deadlineMs} ms`, cause);
   }
 
   #nextDeadline(): number | undefined {
@@ -235,3 +241,7 @@ class LinePublisher implements Publisher {
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 }
+
+/** gRPC's DEADLINE_EXCEEDED. */
+const isLate = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 4;
