@@ -165,7 +165,8 @@ class RenewingPool extends pg.Pool {
   /** No verdict of the server except on login (class 28) says anything about a certificate. */
   #mayBeStale(error: unknown): boolean {
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    if (/^[0-9A-Z]{5}$/.test(code) && !code.startsWith('28')) return false;
+    // A SQLSTATE holds a digit, which tells it from EPIPE.
+    if (/^(?=.*[0-9])[0-9A-Z]{5}$/.test(code) && !code.startsWith('28')) return false;
     const everyoneBusy = this.totalCount >= (this.options.max ?? Number.POSITIVE_INFINITY);
     return !everyoneBusy && !this.ending;
   }

@@ -23,7 +23,8 @@ const EVENT_CLASSES: ReadonlySet<string> = new Set(['21', '22', '23', '44', '54'
 /** An error inside PostgreSQL that it has no name for; some value may have led there. */
 const INTERNAL_ERROR = 'XX000';
 
-const SQLSTATE = /^[0-9A-Z]{5}$/;
+/** It holds a digit, which tells it from Node's EPIPE. */
+const SQLSTATE = /^(?=.*[0-9])[0-9A-Z]{5}$/;
 
 /** Judges what a write threw. */
 export function databaseFault(error: unknown): DatabaseFault {

@@ -1,0 +1,217 @@
+import { encodeLines, FORMAT, type StoredMeta } from '../../../functions/cloud/envelope.ts';
+import { openLog } from '../../../functions/cloud/log.ts';
+import type { Line } from '../../../functions/cloud/publisher.ts';
+import { eventText, type NostrEvent } from '../../../functions/nostr/event.ts';
+import { loadVerifier, type Verifier } from '../../../functions/nostr/verify.ts';
+import type { DeadLetter } from '../../../functions/store/dead-letter.ts';
+import { type StorePorts, storePush } from '../../../functions/store/store.ts';
+import { secretKeyOf, signEvent } from '../../support/keys.ts';
+
+const key = secretKeyOf('store');
+const note = (n: number): NostrEvent =>
+  signEvent({ kind: 1, created_at: 1_700_000_000 + n, content: `note ${n}` }, key);
+
+const META = { acceptedAt: 1_000, trace: 'trace-1', source: 'client', keys: [] };
+
+const lineOf = (event: NostrEvent) => ({ meta: META, text: eventText(event) });
+
+const pushOf = (data: Buffer, attributes: object = { format: FORMAT }) => ({
+  message: {
+    data: data.toString('base64'),
+    attributes,
+    messageId: '42',
+    publishTime: '2026-01-01T00:00:00Z',
+  },
+  subscription: 'projects/p/subscriptions/incoming-store',
+});
+
+const RAW = Buffer.from('raw body');
+
+let verifier: Verifier;
+beforeAll(async () => {
+  verifier = await loadVerifier();
+});
+
+/** Ports that remember what went through them; every event is stored as change 1, 2, 3 … */
+function ports(given: Partial<StorePorts> = {}) {
+  const announced: Line[] = [];
+  const buried: DeadLetter[] = [];
+  const logged: string[] = [];
+  const all: StorePorts = {
+    write: async (events) => ({
+      transaction: 900,
+      outcomes: events.map((_, n) => ({ outcome: 'stored', seq: n + 1, removed: [] })),
+    }),
+    announce: async (line) => void announced.push(line),
+    bury: async (letter) => void buried.push(letter),
+    verifier,
+    limits: { eventBytesMax: 10_000 },
+    nowMs: () => 5_000,
+    log: openLog(
+      { level: 'debug', format: 'json', component: 'store' },
+      { write: (line) => void logged.push(line) },
+    ),
+    ...given,
+  };
+  const metas = () => announced.map(({ meta }) => meta as StoredMeta);
+  return { all, announced, buried, logged, metas };
+}
+
+describe('storePush', () => {
+  it('tells the outcome of every event, with the text of the new ones, and acknowledges', async () => {
+    const events = [note(1), note(2), note(3), note(4)];
+    const { all, announced } = ports({
+      write: async () => ({
+        transaction: 900,
+        outcomes: [
+          { outcome: 'stored', seq: 7, removed: [{ id: 'ab', seq: 8 }] },
+          { outcome: 'duplicate' },
+          { outcome: 'superseded' },
+          { outcome: 'deleted' },
+        ],
+      }),
+    });
+    const verdict = await storePush(pushOf(encodeLines(events.map(lineOf))), RAW, all);
+    expect(verdict).toEqual({
+      acknowledge: true,
+      counts: { stored: 1, duplicate: 1, superseded: 1, deleted: 1 },
+    });
+    const [first, ...others] = events;
+    const common = { acceptedAt: 1_000, trace: 'trace-1' };
+    expect(announced).toEqual([
+      {
+        meta: {
+          id: first?.id,
+          outcome: 'stored',
+          ...common,
+          change: { transaction: 900, seq: 7, removed: [{ id: 'ab', seq: 8 }] },
+        },
+        text: first && eventText(first),
+      },
+      { meta: { id: others[0]?.id, outcome: 'duplicate', ...common } },
+      { meta: { id: others[1]?.id, outcome: 'superseded', ...common } },
+      { meta: { id: others[2]?.id, outcome: 'deleted', ...common } },
+    ]);
+  });
+
+  it('stores the sound neighbours of bad lines, and acknowledges those too', async () => {
+    const forged = { ...note(2), content: 'changed' };
+    const ephemeral = signEvent({ kind: 20_001, created_at: 1_700_000_000 }, key);
+    const large = signEvent({ kind: 1, created_at: 1, content: 'x'.repeat(10_000) }, key);
+    const data = Buffer.concat([
+      encodeLines([lineOf(note(1)), lineOf(forged), lineOf(ephemeral), lineOf(large)]),
+      Buffer.from('\n{"not":"a line"}\n[{},{"id":"short"}]\n[{}]\n[{"id":\n'),
+      encodeLines([lineOf(note(9))]),
+    ]);
+    const { all, metas, logged, buried } = ports();
+    const verdict = await storePush(pushOf(data), RAW, all);
+    expect(verdict).toEqual({ acknowledge: true, counts: { stored: 2, refused: 7 } });
+    expect(metas().map(({ id, outcome, reason }) => [id, outcome, reason])).toEqual(
+      expect.arrayContaining([
+        [note(1).id, 'stored', undefined],
+        [note(9).id, 'stored', undefined],
+        [forged.id, 'refused', 'id or signature is not true'],
+        [ephemeral.id, 'refused', 'ephemeral events are not stored'],
+        [large.id, 'refused', expect.stringMatching('10000 are allowed')],
+      ]),
+    );
+    expect(metas()).toHaveLength(5);
+    expect(buried).toEqual([]);
+    expect(logged.join()).toContain(forged.id);
+  });
+
+  it('never logs what an event says', async () => {
+    const secret = 'my-private-words';
+    const bad = { ...note(1), content: secret, tags: [[secret]] };
+    const { all, logged } = ports({
+      write: async () => {
+        throw Object.assign(new Error(`Key (${secret}) exists`), { code: '23505', detail: secret });
+      },
+    });
+    const good = signEvent({ kind: 1, created_at: 5, content: secret }, key);
+    await storePush(pushOf(encodeLines([lineOf(bad), lineOf(good)])), RAW, all);
+    expect(logged.join()).toContain('23505');
+    expect(logged.join()).not.toContain(secret);
+  });
+
+  it('gives an event without sound company the time and the id of its message', async () => {
+    const data = Buffer.from(`["no meta",${eventText(note(1))}]`);
+    const { all, metas } = ports();
+    expect(await storePush(pushOf(data), RAW, all)).toMatchObject({ acknowledge: true });
+    expect(metas()).toMatchObject([
+      { outcome: 'stored', acceptedAt: Date.UTC(2026, 0, 1), trace: '42' },
+    ]);
+  });
+
+  it('puts an event that the database refuses among the dead letters, and tells its relay', async () => {
+    const poison = note(2);
+    const { all, metas, buried } = ports({
+      async write(events) {
+        if (events.some(({ event }) => event.id === poison.id)) {
+          throw Object.assign(new Error('no'), { code: '23514' });
+        }
+        return {
+          transaction: 900,
+          outcomes: events.map(() => ({ outcome: 'stored', seq: 1, removed: [] })),
+        };
+      },
+    });
+    const events = [note(1), poison, note(3)];
+    const verdict = await storePush(pushOf(encodeLines(events.map(lineOf))), RAW, all);
+    expect(verdict).toEqual({ acknowledge: true, counts: { stored: 2, poison: 1 } });
+    expect(buried).toEqual([
+      {
+        data: encodeLines([lineOf(poison)]),
+        attributes: { format: FORMAT, reason: expect.any(String), sqlstate: '23514' },
+      },
+    ]);
+    expect(metas().find(({ id }) => id === poison.id)).toMatchObject({ outcome: 'refused' });
+  });
+
+  it('asks for the message again when the database does not answer, and says nothing', async () => {
+    const { all, announced, buried } = ports({
+      write: () => Promise.reject(Object.assign(new Error('no'), { code: '57P01' })),
+    });
+    const verdict = await storePush(pushOf(encodeLines([lineOf(note(1))])), RAW, all);
+    expect(verdict).toEqual({ acknowledge: false, counts: { unavailable: 1 } });
+    expect(announced).toEqual([]);
+    expect(buried).toEqual([]);
+  });
+
+  it.each(['announce', 'bury'] as const)(
+    'asks for the message again when %s fails',
+    async (port) => {
+      const code = port === 'bury' ? '23514' : undefined;
+      const { all } = ports({
+        [port]: () => Promise.reject(new Error('no Pub/Sub')),
+        ...(code && { write: () => Promise.reject(Object.assign(new Error('no'), { code })) }),
+      });
+      const verdict = await storePush(pushOf(encodeLines([lineOf(note(1))])), RAW, all);
+      expect(verdict).toEqual({ acknowledge: false, counts: { unpublished: 1 } });
+    },
+  );
+
+  it('puts a format that it cannot read among the dead letters as it came', async () => {
+    const data = Buffer.from('from the future');
+    const { all, buried } = ports();
+    const verdict = await storePush(pushOf(data, { format: '999', a: 'b' }), RAW, all);
+    expect(verdict).toEqual({ acknowledge: true, counts: { unreadable: 1 } });
+    expect(buried).toEqual([
+      { data, attributes: { format: '999', a: 'b', reason: 'format 999 is not known here' } },
+    ]);
+  });
+
+  it('puts a body that is no push among the dead letters', async () => {
+    const { all, buried } = ports();
+    expect(await storePush({ hello: 1 }, RAW, all)).toMatchObject({ acknowledge: true });
+    expect(buried).toEqual([{ data: RAW, attributes: { reason: 'body has no message' } }]);
+  });
+
+  it('acknowledges a message that holds nothing', async () => {
+    const { all } = ports();
+    expect(await storePush(pushOf(Buffer.alloc(0)), RAW, all)).toEqual({
+      acknowledge: true,
+      counts: {},
+    });
+  });
+});
