@@ -8,10 +8,9 @@ export interface ConnectionCounts {
   readonly totalMax: number;
   /** 0 for any number. */
   readonly perAddressMax: number;
+  /** How often the health of each is looked at: short beside every limit on it. */
+  readonly tickMs: number;
 }
-
-/** How often the health of connections is looked at; short beside every limit on them. */
-const TICK_MS = 1_000;
 
 /** All connections of this instance: how many, from where, and whether they are still well. */
 export class Connections {
@@ -21,10 +20,10 @@ export class Connections {
   readonly #perAddress = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(counts: ConnectionCounts, monotonicMs: () => number, tickMs = TICK_MS) {
+  constructor(counts: ConnectionCounts, monotonicMs: () => number) {
     this.#counts = counts;
     this.#monotonicMs = monotonicMs;
-    this.#timer = setInterval(() => this.#tick(), tickMs);
+    this.#timer = setInterval(() => this.#tick(), counts.tickMs);
     this.#timer.unref();
   }
 

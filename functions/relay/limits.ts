@@ -4,6 +4,9 @@ import type { RelayConfiguration } from './configuration.ts';
 import type { ConnectionLimits } from './connection.ts';
 import type { ConnectionCounts } from './connections.ts';
 
+/** Short beside the default of every limit in time, long beside what a look at all costs. */
+const TICK_MS_MAX = 1_000;
+
 /** What the variables mean for events. */
 export function writeRulesOf(configuration: RelayConfiguration): WriteRules {
   return {
@@ -76,5 +79,10 @@ export function connectionCountsOf(configuration: RelayConfiguration): Connectio
   return {
     totalMax: configuration.RELAY_CONNECTIONS_MAX,
     perAddressMax: limited ? configuration.RELAY_CONNECTIONS_PER_ADDRESS : 0,
+    tickMs: Math.min(
+      TICK_MS_MAX,
+      configuration.RELAY_PING_SECONDS * 1_000,
+      configuration.RELAY_IDLE_SECONDS * 1_000,
+    ),
   };
 }

@@ -10,6 +10,9 @@ const SOCKET_BYTES_MAX = 262_144;
 /** What one socket may always hold, also when the process as a whole holds too much. */
 const FAIR_SHARE_BYTES = 1_048_576;
 
+/** How much of the process's budget stored answers may take. */
+const STORED_SHARE = 0.75;
+
 /** Sent messages leave the queue's array when they are half of it, and this many at least. */
 const COMPACT_FROM = 1_024;
 
@@ -32,6 +35,11 @@ export class SendBudget {
 
   get exceeded(): boolean {
     return this.bytes > this.bytesMax;
+  }
+
+  /** True when so much more of stored answers may wait; the rest is for what cannot be refused. */
+  hasRoomForStored(bytes: number): boolean {
+    return this.bytes + bytes <= this.bytesMax * STORED_SHARE;
   }
 }
 
@@ -109,7 +117,9 @@ export class Outbox {
       return true;
     }
     const bytes = this.#storedBytes + text.length;
-    if (bytes > this.#limits.answerBytesMax || this.#budget.exceeded) return false;
+    if (bytes > this.#limits.answerBytesMax || !this.#budget.hasRoomForStored(text.length)) {
+      return false;
+    }
     this.#storedBytes = bytes;
     this.#enqueue(text, true);
     return true;

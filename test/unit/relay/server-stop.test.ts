@@ -1,0 +1,74 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { secretKeyOf, signEvent } from '../../support/keys.ts';
+import { startServer } from '../../support/relay-server.ts';
+import { until } from '../../support/until.ts';
+import { Wire } from '../../support/wire.ts';
+
+const KEY = secretKeyOf('server stop');
+const note = (content: string) =>
+  signEvent({ kind: 1, created_at: Math.floor(Date.now() / 1_000), content }, KEY);
+
+describe('a relay that stops', () => {
+  it('answers events under way, ends subscriptions by CLOSED, and closes with 1001', async () => {
+    const relay = await startServer();
+    let release = () => {};
+    relay.engine.beforePublish = new Promise((resolve) => {
+      release = resolve;
+    });
+    const wire = await relay.connect();
+    const event = note('under way');
+    wire.send(['REQ', 'a', { limit: 0 }], ['EVENT', event]);
+    await wire.next('EOSE', 'a');
+    await until(() => relay.engine.published.length === 1, { what: 'the event' });
+    const stopped = relay.server.stop();
+    release();
+    await stopped;
+    const { code, reason } = await wire.ended();
+    expect([code, reason]).toEqual([1001, 'this relay restarts, please connect again']);
+    const types = wire.messages.map(([type]) => type);
+    expect(types).toContain('OK');
+    expect(types.slice(-2)).toEqual(['CLOSED', 'NOTICE']);
+    expect(wire.messages.find(([type]) => type === 'CLOSED')).toEqual([
+      'CLOSED',
+      'a',
+      'error: this relay restarts, please connect again',
+    ]);
+    expect(relay.engine.open.size).toBe(0);
+  });
+
+  it('takes nothing new', async () => {
+    const relay = await startServer();
+    const wire = await relay.connect();
+    let release = () => {};
+    relay.engine.beforePublish = new Promise((resolve) => {
+      release = resolve;
+    });
+    wire.send(['EVENT', note('holds the stop up')]);
+    await until(() => relay.engine.published.length === 1, { what: 'the event' });
+    const stopped = relay.server.stop();
+    await expect(Wire.open(relay.webSocketUrl)).rejects.toThrow();
+    await expect(fetch(relay.url)).rejects.toThrow();
+    release();
+    await stopped;
+  });
+
+  it('does not wait for long on clients that say nothing, at whatever point they stand', async () => {
+    const relay = await startServer();
+    relay.engine.beforePublish = new Promise(() => {});
+    const wire = await relay.connect();
+    wire.send(['EVENT', note('never answered')]);
+    await until(() => relay.engine.published.length === 1, { what: 'the event' });
+    const deaf = await relay.connect();
+    deaf.socket.pause();
+    const halfRequest = connect(relay.port, '127.0.0.1');
+    halfRequest.on('error', () => undefined);
+    await once(halfRequest, 'connect');
+    halfRequest.write('GET / HTTP/1.1\r\nHost: x\r\n');
+    const start = performance.now();
+    await relay.server.stop();
+    expect(performance.now() - start).toBeLessThan(5_000);
+    expect(relay.server.connections).toBe(0);
+    halfRequest.destroy();
+  });
+});
