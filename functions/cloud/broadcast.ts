@@ -40,7 +40,7 @@ const RETRY_FIRST_MS = 50;
 const RETRY_LAST_MS = 2_000;
 const REQUEST_TIMEOUT_MS = 5_000;
 /** At SIGTERM all must be done within 8 s, this with the rest. */
-const DELETE_TIMEOUT_MS = 3_000;
+const DELETE_TIMEOUT_MS = 2_000;
 const KEEP_ALIVE_MS = 30_000;
 
 const NOT_FOUND = 5;

@@ -1,6 +1,5 @@
-import { createRequire } from 'node:module';
 import * as grpc from '@grpc/grpc-js';
-import { fromJSON } from '@grpc/proto-loader';
+import { loadProtocol } from '../../functions/local/pubsub/protocol.ts';
 
 /**
  * A Pub/Sub that behaves as badly as a test needs: it never answers, answers with an error, falls
@@ -40,20 +39,15 @@ type Callback = grpc.sendUnaryData<object>;
 
 /** Starts it on a free port of the loopback address. */
 export async function startScriptedPubSub(script: Script): Promise<ScriptedPubSub> {
-  const require = createRequire(import.meta.url);
-  const definition = fromJSON(require('@google-cloud/pubsub-api/build/protos/protos.json'), {
-    defaults: true,
-  });
-  const service = (name: string) =>
-    definition[`google.pubsub.v1.${name}`] as unknown as grpc.ServiceDefinition;
+  const protocol = loadProtocol();
   const accepted = (_call: unknown, done: Callback) => done(null, {});
   const server = new grpc.Server();
-  server.addService(service('Publisher'), {
+  server.addService(protocol.publisher, {
     publish: (call: grpc.ServerUnaryCall<PublishRequest, object>, done: Callback) => {
       void answer(script, call.request, done);
     },
   });
-  server.addService(service('Subscriber'), {
+  server.addService(protocol.subscriber, {
     createSubscription: accepted,
     deleteSubscription: accepted,
     acknowledge: (call: grpc.ServerUnaryCall<{ ackIds: string[] }, object>, done: Callback) => {
