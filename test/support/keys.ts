@@ -55,9 +55,10 @@ export function publicKeyOf(secretKey: Uint8Array): string {
 export function signEvent(template: EventTemplate, secretKey: Uint8Array): NostrEvent {
   const { kind, created_at, tags = [], content = '' } = template;
   if (native === undefined) {
+    // A copy, since nostr-tools fills in what it is given and hangs its verdict on it.
     const copy = { kind, created_at, tags: tags.map((tag) => [...tag]), content };
     const { id, pubkey, sig } = finalizeEvent(copy, secretKey);
-    return { id, pubkey, ...copy, sig };
+    return { id, pubkey, created_at, kind, tags, content, sig };
   }
   const unsigned = { pubkey: publicKeyOf(secretKey), created_at, kind, tags, content };
   const id = computeId(unsigned);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { computeId, type NostrEvent, parseEvent } from '../../../functions/nostr/event.ts';
-import { loadVerifier, type Verifier } from '../../../functions/nostr/verify.ts';
+import { firstThatWorks, loadVerifier, type Verifier } from '../../../functions/nostr/verify.ts';
+import { openJavascript } from '../../../functions/nostr/verify-javascript.ts';
 import { openNative } from '../../../functions/nostr/verify-native.ts';
 import { openWasm } from '../../../functions/nostr/verify-wasm.ts';
 import { corpusLines, every, fixtureLines, realTexts, sampleEvents } from '../../support/corpus.ts';
@@ -38,6 +39,33 @@ it('loads the fastest way where none is asked for', async () => {
   expect((await loadVerifier()).name).toBe(fastest?.name);
 });
 
+describe('a way to verify', () => {
+  const works = { name: 'javascript' as const, open: openJavascript };
+  const broken = async () => {
+    throw new Error('not built');
+  };
+
+  it.each([
+    ['cannot be loaded', broken],
+    ['says yes to everything', async () => () => true],
+    ['says no to everything', async () => () => false],
+    [
+      'throws',
+      async () => () => {
+        throw new Error('trap');
+      },
+    ],
+  ])('is passed over when it %s', async (_, open) => {
+    const verifier = await firstThatWorks([{ name: 'native', open }, works]);
+    expect(verifier.name).toBe('javascript');
+  });
+
+  it('must be among those given', async () => {
+    const none = firstThatWorks([{ name: 'native', open: broken }]);
+    await expect(none).rejects.toMatchObject({ errors: [new Error('not built')] });
+  });
+});
+
 describe.each(verifiers)('the $name verifier', (verifier) => {
   it('takes every real event', () => {
     // In plain JavaScript the larger corpus takes 16 s.
@@ -63,7 +91,12 @@ describe.each(verifiers)('the $name verifier', (verifier) => {
   it('refuses a signature or key of another length, whatever came before', () => {
     const event = signEvent({ kind: 1, created_at: 1 }, secretKeyOf('lengths'));
     expect(verifier.verify(event)).toBe(true);
-    for (const sig of ['', event.sig.slice(0, -2), `${event.sig}00`, `${event.sig.slice(2)}zz`]) {
+    for (const sig of [
+      '',
+      event.sig.slice(0, -2),
+      `${event.sig}00`,
+      `${event.sig.slice(0, -2)}zz`,
+    ]) {
       expect(verifier.verify({ ...event, sig })).toBe(false);
     }
   });
