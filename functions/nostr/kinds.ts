@@ -29,3 +29,8 @@ export function isVersioned(kind: number): boolean {
 export function agesOut(kind: number): boolean {
   return kindClass(kind) === 'regular' && kind !== KIND_DELETION && kind !== KIND_VANISH;
 }
+
+/** False for deletions (NIP-09) and requests to vanish (NIP-62), which no deletion can take back. */
+export function isDeletable(kind: number): boolean {
+  return kind !== KIND_DELETION && kind !== KIND_VANISH;
+}

@@ -1,5 +1,5 @@
 import type { Filter } from '../nostr/filter.ts';
-import { KIND_DELETION } from '../nostr/kinds.ts';
+import { isDeletable, KIND_DELETION } from '../nostr/kinds.ts';
 import { type Entry, entryBytes } from './entry.ts';
 import { EventIndex } from './event-index.ts';
 import type { Origin, Verdict } from './engine-types.ts';
@@ -201,7 +201,7 @@ export function isDeletedBy(
   event: HidableEvent,
   tagged: (letter: string, value: string) => readonly Entry[],
 ): boolean {
-  if (event.kind === KIND_DELETION) return false;
+  if (!isDeletable(event.kind)) return false;
   const byId = tagged('e', event.id).some((by) => isDeletionOf(by, event));
   if (byId || event.address === undefined) return byId;
   return tagged('a', event.address).some(

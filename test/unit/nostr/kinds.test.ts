@@ -1,4 +1,4 @@
-import { isVersioned, kindClass } from '../../../functions/nostr/kinds.ts';
+import { isDeletable, isVersioned, kindClass } from '../../../functions/nostr/kinds.ts';
 
 it.each([
   [0, 'replaceable'],
@@ -22,4 +22,8 @@ it.each([
 ] as const)('kind %d is %s', (kind, of) => {
   expect(kindClass(kind)).toBe(of);
   expect(isVersioned(kind)).toBe(of === 'replaceable' || of === 'addressable');
+});
+
+it('lets no deletion take back deletions and requests to vanish', () => {
+  expect([0, 1, 5, 62, 30_000].filter(isDeletable)).toEqual([0, 1, 30_000]);
 });
