@@ -8,7 +8,7 @@ import { reasonOf, UpstreamFailure } from './failure.ts';
 import { DEFAULT_LIMITS, type UpstreamLimits } from './limits.ts';
 import { parseRelayMessage, type RelayMessage, requestText } from './messages.ts';
 import { openSocket } from './open-socket.ts';
-import { type PublishResult, PublishLedger } from './publish-ledger.ts';
+import { PublishLedger, type PublishResult } from './publish-ledger.ts';
 import { type Subscription, SubscriptionBuffer } from './subscription.ts';
 
 /** Something that a relay must not send; it was dropped. */
@@ -74,6 +74,8 @@ export class Connection {
   #unsentBytes = 0;
   #waitingForRoom: (() => void)[] = [];
   #heardAtMs: number;
+  /** Since when the relay could have been heard: last word, or when we began to listen again. */
+  #listeningSinceMs: number;
   #faults = 0;
   #end: UpstreamFailure | undefined;
   #announceEnd: (failure: UpstreamFailure) => void = () => {};
@@ -94,6 +96,7 @@ export class Connection {
     this.#options = options;
     this.#ledger = new PublishLedger(clock);
     this.#heardAtMs = clock.nowMs();
+    this.#listeningSinceMs = this.#heardAtMs;
     this.closed = new Promise((resolve) => {
       this.#announceEnd = resolve;
     });
@@ -124,7 +127,10 @@ export class Connection {
     return this.#socket.isPaused;
   }
 
-  /** When the relay was last heard, on the connection's clock. */
+  /**
+   * When the relay was last heard, on the connection's clock: all that it sent before that
+   * has reached us.
+   */
   get heardAtMs(): number {
     return this.#heardAtMs;
   }
@@ -277,7 +283,7 @@ export class Connection {
       this.#bufferedItems <= bufferItemsMax / 2 &&
       this.#bufferedBytes <= bufferBytesMax / 2
     ) {
-      this.#heard();
+      this.#listeningSinceMs = this.#clock.nowMs();
       this.#socket.resume();
     }
   }
@@ -285,8 +291,8 @@ export class Connection {
   #armPing(): void {
     this.#cancelPing = this.#clock.after(this.#limits.pingIntervalMs, () => {
       // While we do not listen, silence is our own doing.
-      if (this.#socket.isPaused) this.#heard();
-      const silentMs = this.#clock.nowMs() - this.#heardAtMs;
+      if (this.#socket.isPaused) this.#listeningSinceMs = this.#clock.nowMs();
+      const silentMs = this.#clock.nowMs() - Math.max(this.#heardAtMs, this.#listeningSinceMs);
       if (silentMs >= this.#limits.idleTimeoutMs) {
         this.#finish(new UpstreamFailure('timeout', `relay silent for ${seconds(silentMs)}`));
         return;

@@ -1,0 +1,25 @@
+import { type NostrEvent, parseEvent } from '../nostr/event.ts';
+import { accept, type Result, refuse } from '../nostr/result.ts';
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
+
+/** The JSON value in a line of bytes. */
+export function parseJsonLine(bytes: Uint8Array): Result<unknown> {
+  let text: string;
+  try {
+    text = UTF8.decode(bytes);
+  } catch {
+    return refuse('not UTF-8');
+  }
+  try {
+    return accept(JSON.parse(text));
+  } catch {
+    return refuse('not JSON');
+  }
+}
+
+/** The event in a line of bytes; its signature is the relay's to check. */
+export function parseEventLine(bytes: Uint8Array): Result<NostrEvent> {
+  const value = parseJsonLine(bytes);
+  return value.ok ? parseEvent(value.value) : value;
+}

@@ -1,0 +1,28 @@
+/** The machine-readable prefixes of NIP-01 and the NIPs that added to them. */
+const KNOWN = new Set([
+  'duplicate',
+  'pow',
+  'blocked',
+  'rate-limited',
+  'invalid',
+  'restricted',
+  'mute',
+  'error',
+  'unsupported',
+  'auth-required',
+]);
+
+/**
+ * The machine-readable prefix of a relay's words; 'other' for unknown ones, so that a relay
+ * cannot make up endless many.
+ */
+export function prefixOf(message: string): string {
+  const prefix = /^([a-z-]{1,20}):/.exec(message)?.[1];
+  return prefix !== undefined && KNOWN.has(prefix) ? prefix : 'other';
+}
+
+/** True where the relay's trouble may pass and the same thing is worth trying again. */
+export function isPassing(message: string): boolean {
+  const prefix = prefixOf(message);
+  return prefix === 'error' || prefix === 'rate-limited';
+}

@@ -1,0 +1,47 @@
+import { accept, type Result, refuse } from '../nostr/result.ts';
+import { reasonOf } from './failure.ts';
+
+/** What a relay says of itself (NIP-11), as far as we use it. */
+export interface RelayInformation {
+  /** The most events that it gives for one filter. */
+  readonly limitMax?: number;
+}
+
+/** A document above this is none that we want to read. */
+const DOCUMENT_BYTES_MAX = 262_144;
+
+/** Asks a relay for its NIP-11 document. A refusal says why there is none. */
+export async function readInformation(
+  address: URL,
+  timeoutMs = 5_000,
+): Promise<Result<RelayInformation>> {
+  const url = new URL(address);
+  url.protocol = address.protocol === 'wss:' ? 'https:' : 'http:';
+  try {
+    const response = await fetch(url, {
+      headers: { accept: 'application/nostr+json' },
+      redirect: 'error',
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+    const chunks: Uint8Array[] = [];
+    let bytes = 0;
+    // An endless answer is cut here; leaving the loop ends the transfer.
+    for await (const chunk of response.body ?? []) {
+      bytes += chunk.length;
+      if (bytes > DOCUMENT_BYTES_MAX) return refuse('NIP-11 document too large');
+      chunks.push(chunk);
+    }
+    if (!response.ok) return refuse(`HTTP ${response.status}`);
+    return accept(parseInformation(JSON.parse(Buffer.concat(chunks).toString())));
+  } catch (error) {
+    return refuse(reasonOf(error));
+  }
+}
+
+function parseInformation(document: unknown): RelayInformation {
+  const limitation = (document as { limitation?: { max_limit?: unknown } } | null)?.limitation;
+  const limitMax = limitation?.max_limit;
+  return Number.isSafeInteger(limitMax) && (limitMax as number) > 0
+    ? { limitMax: limitMax as number }
+    : {};
+}
