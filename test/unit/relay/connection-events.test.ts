@@ -27,9 +27,9 @@ describe('a connection that gets EVENT', () => {
   afterAll(() => relay.close());
 
   /** Sends the event and gives back what the OK says. */
-  async function publish(event: object & { id?: unknown }): Promise<readonly [unknown, unknown]> {
+  async function publish(event: object): Promise<readonly [unknown, unknown]> {
     wire.send(['EVENT', event]);
-    const [, , accepted, message] = await wire.next('OK', String(event.id));
+    const [, , accepted, message] = await wire.next('OK', (event as NostrEvent).id);
     return [accepted, message];
   }
 
