@@ -22,6 +22,8 @@ const EVENT_CLASSES: ReadonlySet<string> = new Set(['21', '22', '23', '44', '54'
 
 /** An error inside PostgreSQL that it has no name for; some value may have led there. */
 const INTERNAL_ERROR = 'XX000';
+/** A check that fails; without a constraint's name it means that no partition takes the row. */
+const CHECK_VIOLATION = '23514';
 
 /** It holds a digit, which tells it from Node's EPIPE. */
 const SQLSTATE = /^(?=.*[0-9])[0-9A-Z]{5}$/;
@@ -30,10 +32,16 @@ const SQLSTATE = /^(?=.*[0-9])[0-9A-Z]{5}$/;
 export function databaseFault(error: unknown): DatabaseFault {
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : '';
   if (typeof code === 'string' && SQLSTATE.test(code)) {
-    if (EVENT_CLASSES.has(code.slice(0, 2))) return { blame: 'event', sqlstate: code };
-    return { blame: code === INTERNAL_ERROR ? 'suspect' : 'database', sqlstate: code };
+    const hole = code === CHECK_VIOLATION && !nameOfConstraint(error);
+    if (hole || code === INTERNAL_ERROR) return { blame: 'suspect', sqlstate: code };
+    return { blame: EVENT_CLASSES.has(code.slice(0, 2)) ? 'event' : 'database', sqlstate: code };
   }
   // Our own code fell over something: a value, or a connection in a state it did not expect.
   const ours = error instanceof TypeError || error instanceof RangeError;
   return { blame: ours ? 'suspect' : 'database', sqlstate: '' };
 }
+
+const nameOfConstraint = (error: unknown): unknown =>
+  typeof error === 'object' && error !== null && 'constraint' in error
+    ? error.constraint
+    : undefined;

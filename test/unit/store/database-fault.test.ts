@@ -3,7 +3,7 @@ import { databaseFault } from '../../../functions/store/database-fault.ts';
 const sqlError = (code: string) => Object.assign(new Error('words say nothing'), { code });
 
 describe('databaseFault', () => {
-  it.each(['21000', '22003', '22P05', '23502', '23514', '44000', '54000', 'P0001'])(
+  it.each(['21000', '22003', '22P05', '23502', '23505', '44000', '54000', 'P0001'])(
     'blames the event for %s',
     (code) => {
       expect(databaseFault(sqlError(code))).toEqual({ blame: 'event', sqlstate: code });
@@ -45,6 +45,10 @@ describe('databaseFault', () => {
   it('only suspects an event where our own code or PostgreSQL itself fell over', () => {
     expect(databaseFault(new TypeError('x is undefined'))).toMatchObject({ blame: 'suspect' });
     expect(databaseFault(new RangeError('invalid length'))).toMatchObject({ blame: 'suspect' });
+    // A hole between partitions, which is no event's fault.
+    expect(databaseFault(sqlError('23514'))).toEqual({ blame: 'suspect', sqlstate: '23514' });
+    const check = Object.assign(sqlError('23514'), { constraint: 'some_check' });
+    expect(databaseFault(check)).toEqual({ blame: 'event', sqlstate: '23514' });
     expect(databaseFault(sqlError('XX000'))).toEqual({ blame: 'suspect', sqlstate: 'XX000' });
   });
 });

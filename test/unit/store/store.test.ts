@@ -148,7 +148,7 @@ describe('storePush', () => {
     const { all, metas, buried } = ports({
       async write(events) {
         if (events.some(({ event }) => event.id === poison.id)) {
-          throw Object.assign(new Error('no'), { code: '23514' });
+          throw Object.assign(new Error('no'), { code: '23505' });
         }
         return {
           transaction: 900,
@@ -162,7 +162,7 @@ describe('storePush', () => {
     expect(buried).toEqual([
       {
         data: encodeLines([lineOf(poison)]),
-        attributes: { format: FORMAT, reason: expect.any(String), sqlstate: '23514' },
+        attributes: { format: FORMAT, reason: expect.any(String), sqlstate: '23505' },
       },
     ]);
     expect(metas().find(({ id }) => id === poison.id)).toMatchObject({ outcome: 'refused' });
@@ -181,7 +181,7 @@ describe('storePush', () => {
   it.each(['announce', 'bury'] as const)(
     'asks for the message again when %s fails',
     async (port) => {
-      const code = port === 'bury' ? '23514' : undefined;
+      const code = port === 'bury' ? '23505' : undefined;
       const { all } = ports({
         [port]: () => Promise.reject(new Error('no Pub/Sub')),
         ...(code && { write: () => Promise.reject(Object.assign(new Error('no'), { code })) }),

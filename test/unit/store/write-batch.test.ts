@@ -84,7 +84,7 @@ describe('writeBatch', () => {
   });
 
   it('keeps what is written when the database goes away while it looks for the guilty one', async () => {
-    const sound = database((text) => (text === '39' ? '23514' : undefined));
+    const sound = database((text) => (text === '39' ? '23505' : undefined));
     const written = await writeBatch(events, (batch) => {
       if (sound.transactions() === 2) return Promise.reject(sqlError('08006'));
       return sound.write(batch);
