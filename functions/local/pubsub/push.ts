@@ -105,11 +105,8 @@ export class PushSender implements Consumer {
     try {
       return await this.#request(body);
     } catch (error) {
-      const stale =
-        error instanceof Error &&
-        'reused' in error &&
-        'code' in error &&
-        (error.code === 'ECONNRESET' || error.code === 'EPIPE');
+      const { reused, code } = error as { reused?: boolean; code?: string };
+      const stale = reused === true && (code === 'ECONNRESET' || code === 'EPIPE');
       if (!stale) throw error;
       return await this.#request(body);
     }

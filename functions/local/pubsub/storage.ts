@@ -29,6 +29,9 @@ const SCHEMA = `
 const PAGE_BYTES = 8_192;
 const CHECKPOINT_PAGES = 8_192;
 
+/** SQLite's code for a lock that another process holds. */
+const SQLITE_BUSY = 5;
+
 interface Row {
   readonly id: number;
   readonly attempts: number;
@@ -63,7 +66,7 @@ export class Storage {
       `);
     } catch (error) {
       this.#database.close();
-      if (error instanceof Error && error.message.includes('locked')) {
+      if ((error as { errcode?: unknown }).errcode === SQLITE_BUSY) {
         throw new Error(`another Pub/Sub server is at work on ${file}`, { cause: error });
       }
       throw error;
