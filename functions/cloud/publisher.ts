@@ -58,7 +58,15 @@ const DEADLINE_MS = 10_000;
  * with all that wait by then. So a lone line waits for nothing and a flood fills large messages.
  */
 export function openPublisher(options: PublisherOptions): Publisher {
-  return new LinePublisher(options, openRawPublisher(options.pubsub, options.topic));
+  return batchLines(options, openRawPublisher(options.pubsub, options.topic));
+}
+
+/** The batcher itself, over any way to publish one message. */
+export function batchLines(
+  options: Omit<PublisherOptions, 'pubsub' | 'topic'>,
+  raw: RawPublisher,
+): Publisher {
+  return new LinePublisher(options, raw);
 }
 
 interface Pending {
@@ -88,7 +96,7 @@ class LinePublisher implements Publisher {
   #woken = false;
   #closed = false;
 
-  constructor(options: PublisherOptions, raw: RawPublisher) {
+  constructor(options: Omit<PublisherOptions, 'pubsub' | 'topic'>, raw: RawPublisher) {
     this.#raw = raw;
     this.#slots = options.slots ?? SLOTS;
     this.#eventsMax = options.eventsMax ?? EVENTS_MAX;

@@ -51,10 +51,17 @@ describe('openPostgres by a URL', () => {
     await expect(pool.query('select pg_sleep(10)')).rejects.toMatchObject({ code: '57014' });
   });
 
-  it('survives connections that break while idle and while in use', async () => {
+  it('survives connections that break while idle and while in use, and says so', async () => {
     const { url, pool: other } = await server.createDatabase();
-    const { pool } = await start({ DATABASE_URL: url });
+    const lines: string[] = [];
+    const log = openLog(
+      { level: 'warning', format: 'json', component: 'test' },
+      { write: (line) => void lines.push(line) },
+    );
+    const { pool } = await start({ DATABASE_URL: url, log });
     const used = await pool.connect();
+    // An 'error' event without a listener would end the process.
+    expect(used.listenerCount('error')).toBeGreaterThan(0);
     await pool.query('select 1');
     await other.query(
       "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'distrise-test'",
@@ -62,6 +69,7 @@ describe('openPostgres by a URL', () => {
     await expect(used.query('select 1')).rejects.toThrow();
     used.release(true);
     await until(() => pool.query('select 1'), { what: 'a new connection' });
+    await until(() => lines.join().includes('57P01'), { what: 'a line about the idle one' });
   });
 });
 

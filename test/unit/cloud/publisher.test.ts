@@ -1,5 +1,6 @@
 import { decodeLines, FORMAT } from '../../../functions/cloud/envelope.ts';
 import {
+  batchLines,
   openPublisher,
   type Publisher,
   type PublisherOptions,
@@ -147,6 +148,19 @@ describe('publisher', () => {
     await expect(publisher.publish({ meta: { n: 1 } })).rejects.toMatchObject({ code: 'deadline' });
     await failed;
     expect(performance.now() - startedAt).toBeLessThan(1_500);
+    await publisher.flush();
+    expect(publisher.pendingBytes).toBe(0);
+  });
+
+  it('keeps deadlines where the client under it does not', async () => {
+    const { promise: never, resolve } = Promise.withResolvers<void>();
+    const raw = { publish: () => never, close: async () => undefined };
+    const publisher = batchLines({ pendingBytesMax: 1_000, slots: 1, deadlineMs: 50 }, raw);
+    const sent = publisher.publish({ meta: {} }).catch((error: unknown) => error);
+    await new Promise((turn) => setImmediate(turn));
+    await expect(publisher.publish({ meta: {} })).rejects.toMatchObject({ code: 'deadline' });
+    expect(await sent).toMatchObject({ code: 'deadline' });
+    resolve();
     await publisher.flush();
     expect(publisher.pendingBytes).toBe(0);
   });

@@ -83,6 +83,18 @@ describe('writeBatch', () => {
     }
   });
 
+  it('leaves the second half alone when the database goes away in the first', async () => {
+    const codes = ['22P05', '57P01'];
+    let calls = 0;
+    const written = await writeBatch(events, () => {
+      calls += 1;
+      return Promise.reject(sqlError(codes.shift() ?? '22P05'));
+    });
+    expect(calls).toBe(2);
+    expect(written.map(({ event }) => event)).toEqual(events);
+    for (const each of written) expect(each).toMatchObject({ fault: { sqlstate: '57P01' } });
+  });
+
   it('keeps what is written when the database goes away while it looks for the guilty one', async () => {
     const sound = database((text) => (text === '39' ? '23505' : undefined));
     const written = await writeBatch(events, (batch) => {
