@@ -45,7 +45,7 @@ const PIECE_LENGTH = 65_536;
 
 /** `export`: stored events as JSON lines. */
 export function addExport(program: Command, surroundings: Surroundings, end: EndWith): void {
-  addFilterOptions(addRelayOption(program.command('export')))
+  addFilterOptions(addRelayOption(program.command('export'), surroundings))
     .description('write stored events as JSON lines, past any limit')
     .option('-o, --output <file>', 'write to this file instead of stdout')
     .option('--page-size <count>', 'events to ask for at a time', readPageSize, 500)

@@ -50,7 +50,7 @@ const PATIENCE_SECONDS = 120;
 
 /** `import`: files of events into a relay. */
 export function addImport(program: Command, surroundings: Surroundings, end: EndWith): void {
-  addRelayOption(program.command('import'))
+  addRelayOption(program.command('import'), surroundings)
     .description('send files of events (JSON lines) to a relay')
     .argument('<file...>', 'JSONL, also packed; "-" for stdin')
     .option('--state <file>', 'keep the state here (with one FILE only)')

@@ -48,7 +48,7 @@ ${EXIT_HELP}`;
 
 /** `publish`: signs and sends. */
 export function addPublish(program: Command, surroundings: Surroundings, end: EndWith): void {
-  addRelayOption(program.command('publish'))
+  addRelayOption(program.command('publish'), surroundings)
     .description('sign and send an event, or send ready ones')
     .argument('[text...]', 'the content; "-" reads it from stdin')
     .option('--events', 'the arguments or the lines of stdin are events in JSON')

@@ -47,7 +47,7 @@ const PAUSE_AFTER_CLOSED_MS = 1_000;
 
 /** `subscribe`: events as they come. */
 export function addSubscribe(program: Command, surroundings: Surroundings, end: EndWith): void {
-  addFilterOptions(addRelayOption(program.command('subscribe')))
+  addFilterOptions(addRelayOption(program.command('subscribe'), surroundings))
     .description('print events that match, stored and live')
     .option('--stop-at-eose', 'end after the stored events')
     .option(

@@ -23,25 +23,22 @@ export async function* decompressZstd(chunks: AsyncIterable<Buffer>): AsyncGener
   }
 }
 
+/** Feeds chunks until the frame has ended inside one of them or no more come. */
 async function feedFrame(feed: ChunkFeed, frame: zlib.ZstdDecompress): Promise<void> {
-  let ended = false;
-  const end = Promise.race([once(frame, 'end'), once(frame, 'close')]).then(
-    () => {
-      ended = true;
-    },
-    () => {
-      ended = true;
-    },
-  );
-  while (!ended) {
+  const ended = once(frame, 'close');
+  ended.catch(() => {});
+  let fedBytes = 0;
+  for (;;) {
     const chunk = await feed.next();
     if (chunk === undefined) {
       frame.end();
       return;
     }
-    // A frame that ends inside the chunk never calls back.
+    fedBytes += chunk.length;
     const written = new Promise<void>((resolve) => frame.write(chunk, () => resolve()));
-    await Promise.race([written, end]);
+    // A frame that its reader leaves is closed and never calls back.
+    await Promise.race([written, ended]);
+    if (frame.destroyed || frame.bytesWritten < fedBytes) return;
   }
 }
 
