@@ -5,6 +5,7 @@ import { openPostgres } from '../cloud/postgres.ts';
 import { openPublisher } from '../cloud/publisher.ts';
 import { openPubSub } from '../cloud/pubsub.ts';
 import { readChanges } from '../database/changes.ts';
+import { heartbeat } from '../database/instances.ts';
 import { queryEvents } from '../database/read.ts';
 import { loadRecent } from '../database/recent.ts';
 import type { EngineConfiguration } from './engine-configuration.ts';
@@ -59,11 +60,20 @@ export async function openEngine(configuration: EngineConfiguration, log: Log): 
       requestEventsMax: configuration.REQUEST_EVENTS_MAX,
     },
   );
-  const poller = new Poller(follower, intake, configuration.CHANGES_POLL_MS, log);
+  const subscription = `relay-${randomUUID()}`;
+  const poller = new Poller(
+    {
+      catchUp: () => follower.catchUp(),
+      askAgain: () => intake.askAgain(),
+      heartbeat: () => heartbeat(pool, subscription),
+    },
+    configuration.CHANGES_POLL_MS,
+    log,
+  );
   const broadcast = await openBroadcast({
     pubsub,
     topic: configuration.TOPIC_STORED,
-    subscription: `relay-${randomUUID()}`,
+    subscription,
     onMessage(data, attributes) {
       for (const { meta, text } of decodeStored(data, attributes, log)) follower.heard(meta, text);
     },

@@ -59,8 +59,8 @@ export class Feed implements FollowerSink {
     this.#parts.window.remove(id);
   }
 
-  dropped(fromSeconds: number, toSeconds: number, kinds: readonly number[] | undefined): void {
-    this.#parts.window.removeRange(fromSeconds, toSeconds, kinds);
+  dropped(fromSeconds: number, toSeconds: number, kind: number | undefined): void {
+    this.#parts.window.removeRange(fromSeconds, toSeconds, kind);
   }
 
   decided(id: string, outcome: Outcome): void {

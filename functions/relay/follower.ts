@@ -8,8 +8,8 @@ export interface FollowerSink {
   added(id: string, text: string): void;
   /** An event is gone: superseded, deleted, expired, banned. */
   removed(id: string): void;
-  /** Retention took every event of a time range (kinds that age out), of some kinds or all. */
-  dropped(fromSeconds: number, toSeconds: number, kinds: readonly number[] | undefined): void;
+  /** Retention took every event of a time range (kinds that age out), of one kind or all. */
+  dropped(fromSeconds: number, toSeconds: number, kind: number | undefined): void;
   /** Store decided about an event that this instance may have accepted. */
   decided(id: string, outcome: Outcome): void;
   /** An ephemeral event, by way of `stored` alone. */
@@ -155,7 +155,7 @@ export class Follower {
 
   #apply(change: Change, position: LogPosition): void {
     if (change.type === 'dropped') {
-      this.#sink.dropped(change.fromSeconds, change.toSeconds, change.kinds);
+      this.#sink.dropped(change.fromSeconds, change.toSeconds, change.kind);
       return;
     }
     const { id, seq } = change;

@@ -1,7 +1,15 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Log } from '../cloud/log.ts';
-import type { Follower } from './follower.ts';
-import type { Intake } from './intake.ts';
+
+/** What is done at each turn. */
+export interface PollerWork {
+  /** Reads the changes log to its end. */
+  catchUp(): Promise<void>;
+  /** Looks after events whose outcome is overdue. */
+  askAgain(): void;
+  /** Tells the database that this instance lives, so that its subscription is not swept. */
+  heartbeat(): Promise<void>;
+}
 
 /** How long the start waits for the database before the relay serves without it. */
 const FIRST_READ_MAX_MS = 20_000;
@@ -9,21 +17,22 @@ const FIRST_READ_MAX_MS = 20_000;
 const STOP_MAX_MS = 1_000;
 /** Log of failed reads: not more often than this. */
 const COMPLAIN_EVERY_MS = 30_000;
+/** Upkeep sweeps after ten minutes of silence. */
+const HEARTBEAT_EVERY_MS = 60_000;
 
 /** Reads the changes log on, at its pace and whenever the fast lane broke. */
 export class Poller {
-  readonly #follower: Follower;
-  readonly #intake: Intake;
+  readonly #work: PollerWork;
   readonly #everyMs: number;
   readonly #log: Log;
   #wake = new AbortController();
   #stopped = false;
   #running: Promise<void> = Promise.resolve();
   #complainedAt = Number.NEGATIVE_INFINITY;
+  #beatAt = Number.NEGATIVE_INFINITY;
 
-  constructor(follower: Follower, intake: Intake, everyMs: number, log: Log) {
-    this.#follower = follower;
-    this.#intake = intake;
+  constructor(work: PollerWork, everyMs: number, log: Log) {
+    this.#work = work;
     this.#everyMs = everyMs;
     this.#log = log;
   }
@@ -55,11 +64,15 @@ export class Poller {
   }
 
   async #turn(): Promise<void> {
+    const now = performance.now();
     try {
-      await this.#follower.catchUp();
-      this.#intake.askAgain();
+      await this.#work.catchUp();
+      this.#work.askAgain();
+      if (now - this.#beatAt >= HEARTBEAT_EVERY_MS) {
+        await this.#work.heartbeat();
+        this.#beatAt = now;
+      }
     } catch (error) {
-      const now = performance.now();
       if (now - this.#complainedAt < COMPLAIN_EVERY_MS) return;
       this.#complainedAt = now;
       this.#log.warning('the changes log could not be read', { error });

@@ -87,10 +87,10 @@ export class RecentWindow {
     this.#index.remove(id);
   }
 
-  /** Retention took every event of a time range, of some kinds or of all. */
-  removeRange(fromSeconds: number, toSeconds: number, kinds: readonly number[] | undefined): void {
+  /** Retention took every event from second to second, of one kind or of all. */
+  removeRange(fromSeconds: number, toSeconds: number, kind: number | undefined): void {
     const gone = this.#index.query(
-      { since: fromSeconds, until: toSeconds - 1, ...(kinds && { kinds }) },
+      { since: fromSeconds, until: toSeconds, ...(kind !== undefined && { kinds: [kind] }) },
       Number.POSITIVE_INFINITY,
     );
     for (const entry of gone) if (agesOut(entry.kind)) this.#index.remove(entry.id);

@@ -183,7 +183,7 @@ async function startOnce(template: string, options: TestPostgresOptions): Promis
     port,
     pid: holder.pid ?? 0,
     stop,
-    createDatabase: (given) => createDatabase(port, given),
+    createDatabase: (given) => createOn(port, given),
   };
 }
 
@@ -209,7 +209,7 @@ async function administer(port: number, sql: string): Promise<void> {
   }
 }
 
-async function createDatabase(
+async function createOn(
   port: number,
   { template = 'template1', poolMax = 8 }: { template?: string; poolMax?: number } = {},
 ): Promise<TestDatabase> {
@@ -250,4 +250,26 @@ export function usePostgres(
       return database;
     },
   };
+}
+
+let shared: Promise<TestPostgres> | undefined;
+let sharedDatabases = 0;
+
+/**
+ * A database on a server that all callers in this process share; the server stops with the last
+ * database that is dropped.
+ */
+export async function createDatabase(): Promise<TestDatabase> {
+  sharedDatabases += 1;
+  shared ??= startPostgres();
+  const server = await shared;
+  const database = await server.createDatabase();
+  const drop = async (): Promise<void> => {
+    sharedDatabases -= 1;
+    if (sharedDatabases > 0) return database.drop();
+    shared = undefined;
+    if (!database.pool.ended) await database.pool.end();
+    await server.stop();
+  };
+  return { ...database, drop };
 }

@@ -97,7 +97,7 @@ describe('RecentWindow', () => {
   it('drops what retention took, and neither profiles nor deletion requests', () => {
     const kept = [at(5, { kind: 0 }), at(5, { kind: 5 }), at(20), at(5, { kind: 7 })];
     const window = windowOf([...kept, at(5)], 0);
-    window.removeRange(0, 10, [1]);
+    window.removeRange(0, 10, 1);
     expect(ids(window.answer({}, 5))?.sort()).toEqual(kept.map(({ id }) => id).sort());
   });
 });

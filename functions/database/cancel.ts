@@ -1,0 +1,72 @@
+import pg from 'pg';
+
+/** How long to wait before asking again: the first request may come before the statement runs. */
+const AGAIN_MS = 50;
+
+/** A connection of its own a pool: the pool's may all be taken by what is to be cancelled. */
+const cancellers = new WeakMap<pg.Pool, pg.Pool>();
+
+function cancellerOf(pool: pg.Pool): pg.Pool {
+  let canceller = cancellers.get(pool);
+  if (canceller === undefined) {
+    const { options } = pool;
+    canceller = new pg.Pool({
+      ...options,
+      // node-pg hides these from enumeration.
+      ...(options.password === undefined ? {} : { password: options.password }),
+      ...(options.ssl === undefined ? {} : { ssl: options.ssl }),
+      max: 1,
+      min: 0,
+      idleTimeoutMillis: 5_000,
+      allowExitOnIdle: true,
+    });
+    // An idle connection that breaks is replaced at the next use.
+    canceller.on('error', () => undefined);
+    cancellers.set(pool, canceller);
+  }
+  return canceller;
+}
+
+/**
+ * Runs a query so that an abort of the signal really ends the statement in the server. Rejects
+ * with the signal's reason then. Returns only when no cancel request is on its way any more, so
+ * that none can hit what runs next on this connection.
+ */
+export async function cancellable<T>(
+  pool: pg.Pool,
+  client: pg.PoolClient,
+  signal: AbortSignal | undefined,
+  run: () => Promise<T>,
+): Promise<T> {
+  if (signal === undefined) return run();
+  signal.throwIfAborted();
+  let running = true;
+  let cancelling: Promise<void> = Promise.resolve();
+  const onAbort = (): void => {
+    cancelling = (async () => {
+      while (running) {
+        await cancellerOf(pool).query('select pg_cancel_backend($1)', [processIdOf(client)]);
+        await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      }
+    })().catch(() => undefined); // The statement then ends by its own time limit.
+  };
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    const value = await run();
+    signal.throwIfAborted();
+    return value;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    running = false;
+    signal.removeEventListener('abort', onAbort);
+    await cancelling;
+  }
+}
+
+function processIdOf(client: pg.PoolClient): number {
+  const { processID } = client as unknown as { processID?: number | null };
+  if (typeof processID !== 'number') throw new Error('the connection has no process id');
+  return processID;
+}
