@@ -14,11 +14,22 @@ const standIn = (port: number): PartSpec => {
   return { ...spec, args };
 };
 
+const parts: Part[] = [];
+/** A part that does not outlive its test, however that ends. */
+const makePart = (...given: ConstructorParameters<typeof Part>): Part => {
+  const part = new Part(...given);
+  parts.push(part);
+  return part;
+};
+afterEach(async () => {
+  for (const part of parts.splice(0)) await part.stop([{ signal: 'SIGTERM', waitMs: 2_000 }]);
+});
+
 describe('a function under functions-framework', () => {
   it('runs from its TypeScript source, answers this machine only, and stops when told', async () => {
     const [port] = (await findPorts(1)) as [number];
     const host = new ListeningHost();
-    const part = new Part(standIn(port), host);
+    const part = makePart(standIn(port), host);
     await part.start();
     const call = (address: string) => fetch(`http://${address}:${port}/`, { method: 'POST' });
     expect((await call('127.0.0.1')).status).toBe(204);
@@ -31,10 +42,9 @@ describe('a function under functions-framework', () => {
   it('ends when its supervisor is gone', async () => {
     const [port] = (await findPorts(1)) as [number];
     const host = new ListeningHost();
-    const part = new Part(standIn(port), host);
+    const part = makePart(standIn(port), host);
     await part.start();
     part.disconnect();
     await until(() => host.ends === 1, { what: 'end of the process' });
-    await part.stop([]);
   });
 });

@@ -21,10 +21,21 @@ const watchOf = (child: ChildProcess) => {
   return { watch: 'relay-0', pid, started };
 };
 
+const parts: Part[] = [];
+/** A part that does not outlive its test, however that ends. */
+const makePart = (...given: ConstructorParameters<typeof Part>): Part => {
+  const part = new Part(...given);
+  parts.push(part);
+  return part;
+};
+afterEach(async () => {
+  for (const part of parts.splice(0)) await part.stop([{ signal: 'SIGTERM', waitMs: 2_000 }]);
+});
+
 describe('the guard', () => {
   it('ends what hangs once the supervisor is gone, then itself', async () => {
     const host = new ListeningHost();
-    const guard = new Part(guardPart(process.env), host);
+    const guard = makePart(guardPart(process.env), host);
     await guard.start();
     const deaf = await startDeaf();
     guard.send(watchOf(deaf));
@@ -35,7 +46,7 @@ describe('the guard', () => {
 
   it('lets alone what it was told to forget, and a stranger with an old number', async () => {
     const host = new ListeningHost();
-    const guard = new Part(guardPart(process.env), host);
+    const guard = makePart(guardPart(process.env), host);
     await guard.start();
     const [forgotten, stranger] = [await startDeaf(), await startDeaf()];
     guard.send(watchOf(forgotten));
@@ -50,7 +61,7 @@ describe('the guard', () => {
 
   it('outlives signals that are sent to all processes at once', async () => {
     const host = new ListeningHost();
-    const guard = new Part(guardPart(process.env), host);
+    const guard = makePart(guardPart(process.env), host);
     await guard.start();
     for (const signal of ['SIGINT', 'SIGHUP'] as const) process.kill(guard.pid as number, signal);
     const deaf = await startDeaf();

@@ -13,10 +13,21 @@ const specOf = (script: string): PartSpec => ({
 });
 const stays = "process.on('message', () => {}); process.send({ready: true});";
 
+const parts: Part[] = [];
+/** A part that does not outlive its test, however that ends. */
+const makePart = (...given: ConstructorParameters<typeof Part>): Part => {
+  const part = new Part(...given);
+  parts.push(part);
+  return part;
+};
+afterEach(async () => {
+  for (const part of parts.splice(0)) await part.stop([{ signal: 'SIGTERM', waitMs: 2_000 }]);
+});
+
 describe('a part', () => {
   it('is started again within a second when it is killed', async () => {
     const host = new ListeningHost();
-    const part = new Part(specOf(stays), host);
+    const part = makePart(specOf(stays), host);
     await part.start();
     const [first] = host.pids;
     const killed = performance.now();
@@ -29,7 +40,7 @@ describe('a part', () => {
 
   it('is not started again when it is stopped', async () => {
     const host = new ListeningHost();
-    const part = new Part(specOf(stays), host);
+    const part = makePart(specOf(stays), host);
     await part.start();
     await part.stop([{ signal: 'SIGTERM', waitMs: 2_000 }]);
     expect(host.ends).toBe(1);
@@ -39,7 +50,7 @@ describe('a part', () => {
 
   it('that will not stop is killed', async () => {
     const host = new ListeningHost();
-    const part = new Part(specOf(`process.on('SIGTERM', () => {}); ${stays}`), host);
+    const part = makePart(specOf(`process.on('SIGTERM', () => {}); ${stays}`), host);
     await part.start();
     await part.stop([{ signal: 'SIGTERM', waitMs: 100 }]);
     expect(inspectProcess(host.pids[0] as number)).toBeUndefined();
@@ -48,18 +59,18 @@ describe('a part', () => {
 
   it('that never gets ready fails the start with its last output', async () => {
     const host = new ListeningHost();
-    const part = new Part(specOf("console.error('no such thing'); process.exit(3)"), host);
+    const part = makePart(specOf("console.error('no such thing'); process.exit(3)"), host);
     await expect(part.start()).rejects.toThrow(/would not start.*exit code 3.*\n {2}no such thing/);
     expect(host.pids.length).toBe(4);
   });
 
   it('whose program is missing fails the start and says so', async () => {
-    const part = new Part({ ...specOf(''), command: '/no/such/program' }, new ListeningHost());
+    const part = makePart({ ...specOf(''), command: '/no/such/program' }, new ListeningHost());
     await expect(part.start()).rejects.toThrow(/ENOENT/);
   });
 
   it('that is stopped while it starts ends the start', async () => {
-    const part = new Part(specOf('setInterval(() => {}, 1000)'), new ListeningHost());
+    const part = makePart(specOf('setInterval(() => {}, 1000)'), new ListeningHost());
     const starting = part.start();
     await part.stop([{ signal: 'SIGTERM', waitMs: 2_000 }]);
     await expect(starting).rejects.toThrow('stopped before it was ready');
