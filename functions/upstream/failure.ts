@@ -1,3 +1,5 @@
+import { types } from 'node:util';
+
 /**
  * Why a connection or something on it failed:
  * - `unreachable`: no WebSocket came to be;
@@ -22,10 +24,11 @@ export class UpstreamFailure extends Error {
 
 /** One line that says what a thrown thing was about; never empty. */
 export function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) {
-    return [...new Set(error.errors.map(reasonOf))].join('; ');
+  // Not by instanceof, which does not know errors of another realm.
+  if (!types.isNativeError(error)) return String(error);
+  const { code, errors } = error as NodeJS.ErrnoException & { errors?: unknown };
+  if (Array.isArray(errors) && errors.length > 0) {
+    return [...new Set(errors.map(reasonOf))].join('; ');
   }
-  if (!(error instanceof Error)) return String(error);
-  const { code } = error as NodeJS.ErrnoException;
   return error.message.split('\n', 1)[0] || code || error.name;
 }

@@ -1,0 +1,70 @@
+import type pg from 'pg';
+import { withTransaction } from './session.ts';
+
+const DAY_MS = 86_400_000;
+
+const dayName = (day: Date): string => `d${day.toISOString().slice(0, 10).replaceAll('-', '')}`;
+const dayStart = (ms: number): Date => new Date(Math.floor(ms / DAY_MS) * DAY_MS);
+
+/** Makes the log's partition of a day ahead, so that trimming is a DROP. Days are made in order. */
+export async function makeLogDay(pool: pg.Pool, nowMs: number): Promise<boolean> {
+  const day = dayStart(nowMs + DAY_MS);
+  const next = dayStart(nowMs + 2 * DAY_MS);
+  return withTransaction(pool, 'begin', async (client) => {
+    await client.query("set local lock_timeout = '5s'");
+    const name = `changes_${dayName(day)}`;
+    const { rows } = await client.query<{ there: boolean }>(
+      'select to_regclass($1) is not null as there',
+      [name],
+    );
+    if (rows[0]?.there === true) return false;
+    // The catch-all holds what came before the first day, and lasts until that is trimmed away.
+    await client.query('alter table changes detach partition changes_after');
+    const { rows: bounds } = await client.query<{ first: boolean }>(
+      `select count(*) = 1 as first from pg_inherits where inhparent = 'changes'::regclass`,
+    );
+    const [from, to] = [day.toISOString(), next.toISOString()];
+    if (bounds[0]?.first === true) {
+      await client.query('alter table changes_after rename to changes_first');
+      await client.query(
+        `alter table changes attach partition changes_first for values from ('2026-01-01') to ('${from}')`,
+      );
+      await client.query('create table changes_after (like changes including defaults)');
+    }
+    await client.query(
+      `create table ${name} partition of changes for values from ('${from}') to ('${to}')`,
+    );
+    await client.query(
+      `alter table changes attach partition changes_after for values from ('${to}') to (maxvalue)`,
+    );
+    return true;
+  });
+}
+
+/**
+ * Drops the days of the log that ended before `keepHours` ago. Readers whose position is older are
+ * told that the log does not reach back and load a snapshot.
+ */
+export async function trimLog(pool: pg.Pool, nowMs: number, keepHours: number): Promise<number> {
+  const endedBefore = nowMs - keepHours * 3_600_000;
+  const { rows } = await pool.query<{ name: string; bound: string }>(`
+    select c.relname as name, pg_get_expr(c.relpartbound, c.oid) as bound
+    from pg_inherits i join pg_class c on c.oid = i.inhrelid
+    where i.inhparent = 'changes'::regclass`);
+  let dropped = 0;
+  for (const { name, bound } of rows) {
+    const end = /TO \('([^']+)'\)/.exec(bound)?.[1];
+    if (name === 'changes_before' || end === undefined) continue;
+    if (Date.parse(end.replace(/([+-]\d\d)$/, '$1:00')) > endedBefore) continue;
+    await withTransaction(pool, 'begin', async (client) => {
+      await client.query("set local lock_timeout = '5s'");
+      await client.query(`
+        update changes_trimmed set below = greatest(below, t.next) from (
+          select coalesce(max(transaction::text::bigint) + 1, 0)::text::xid8 as next from ${name}
+        ) t`);
+      await client.query(`drop table ${name}`);
+    });
+    dropped += 1;
+  }
+  return dropped;
+}

@@ -1,0 +1,35 @@
+/** The upkeep function, as functions-framework loads it: `--target=upkeep`. */
+import * as functions from '@google-cloud/functions-framework';
+import { openLog } from '../cloud/log.ts';
+import { parseUpkeepConfiguration } from './configuration.ts';
+import { openUpkeep, type Upkeep } from './upkeep.ts';
+
+const configuration = parseUpkeepConfiguration(process.env);
+const log = openLog({
+  level: configuration.ok ? configuration.value.LOG_LEVEL : 'info',
+  format: configuration.ok ? configuration.value.LOG_FORMAT : 'json',
+  component: 'upkeep',
+});
+// Said at start; loading goes on, since a deploy check loads this without the environment.
+if (!configuration.ok) log.error(`configuration is wrong:\n${configuration.reason}`);
+
+let opening: Promise<Upkeep> | undefined;
+
+/** Answers 200 with what each job did, 500 when one failed, so that the scheduler tries again. */
+functions.http('upkeep', async (request, response) => {
+  if (request.method !== 'POST') {
+    response.status(405).end();
+    return;
+  }
+  try {
+    if (!configuration.ok) throw new Error('configuration is wrong');
+    opening ??= openUpkeep(configuration.value, log);
+    const reports = await (await opening)();
+    const failed = reports.some(({ result }) => result === 'failed');
+    response.status(failed ? 500 : 200).json(reports);
+  } catch (error) {
+    opening = undefined;
+    log.error('upkeep could not run', { error });
+    response.status(500).end();
+  }
+});

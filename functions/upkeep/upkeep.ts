@@ -1,0 +1,140 @@
+import { randomUUID } from 'node:crypto';
+import type { Log } from '../cloud/log.ts';
+import { openPostgres } from '../cloud/postgres.ts';
+import { openPubSub, openRawPublisher } from '../cloud/pubsub.ts';
+import { openPuller, openTopicSubscriptions } from '../cloud/pull.ts';
+import { makeLogDay, trimLog } from '../database/changes-log.ts';
+import { buryMessages } from '../database/dead-letters.ts';
+import { forgetInstance, silentInstances } from '../database/instances.ts';
+import { releaseLease, takeLease } from '../database/leases.ts';
+import {
+  dropKinds,
+  dropMonth,
+  emptyBefore,
+  kindsOf,
+  listMonths,
+  makeMonth,
+  monthAt,
+  regularBytes,
+} from '../database/partitions.ts';
+import type { UpkeepConfiguration } from './configuration.ts';
+import { type Job, type JobReport, type Leasing, runJobs } from './jobs.ts';
+import { replayDeadLetters } from './replay.ts';
+import { retain } from './retention.ts';
+import { sweepSubscriptions } from './sweep.ts';
+
+/** All jobs together end well before Cloud Scheduler's three minutes. */
+const JOB_DEADLINE_MS = 30_000;
+/** Months that are made on the first run for events of the past; older ones share a catch-all. */
+const MONTHS_BACK = 12;
+const PULL_MAX = 100;
+const PUBLISH_TIMEOUT_MS = 10_000;
+
+/** Does everything that is due once. */
+export type Upkeep = () => Promise<readonly JobReport[]>;
+
+/** Opens what upkeep needs; connections are made at first use. */
+export async function openUpkeep(configuration: UpkeepConfiguration, log: Log): Promise<Upkeep> {
+  const { pool } = await openPostgres({ ...configuration, applicationName: 'upkeep', log });
+  const pubsub = openPubSub(configuration);
+  const holder = randomUUID();
+  const leasing: Leasing = async (name, seconds) => {
+    const lease = await takeLease(pool, { name: `upkeep ${name}`, holder, seconds });
+    return lease && { release: () => releaseLease(pool, lease) };
+  };
+  const now = () => Math.floor(Date.now() / 1_000);
+
+  const partitions: Job = {
+    name: 'partitions ahead',
+    deadlineMs: JOB_DEADLINE_MS,
+    async run(signal) {
+      const last = (await listMonths(pool)).at(-1);
+      let made = 0;
+      for (let n = -MONTHS_BACK; n <= configuration.PARTITION_MONTHS_AHEAD; n += 1) {
+        const month = monthAt(now(), n);
+        if (signal.aborted) break;
+        if (last !== undefined && month.to <= last.to) continue;
+        await makeMonth(pool, month);
+        made += 1;
+      }
+      return { made };
+    },
+  };
+  const retention: Job = {
+    name: 'retention',
+    deadlineMs: JOB_DEADLINE_MS,
+    run: (signal) =>
+      retain(
+        {
+          months: () => listMonths(pool),
+          kindsOf: (month) => kindsOf(pool, month),
+          bytes: () => regularBytes(pool),
+          dropMonth: (month) => dropMonth(pool, month),
+          dropKinds: (month, kinds) => dropKinds(pool, month, kinds),
+          emptyBefore: () => emptyBefore(pool),
+        },
+        {
+          days: configuration.RETENTION_DAYS,
+          gigabytes: configuration.RETENTION_GIGABYTES,
+          kinds: configuration.RETENTION_KINDS,
+        },
+        now(),
+        signal,
+      ),
+  };
+  const changesLog: Job = {
+    name: 'changes log',
+    deadlineMs: JOB_DEADLINE_MS,
+    async run() {
+      const made = await makeLogDay(pool, Date.now());
+      const dropped = await trimLog(pool, Date.now(), configuration.CHANGES_RETENTION_HOURS);
+      return { made: Number(made), dropped };
+    },
+  };
+  const sweep: Job = {
+    name: 'orphaned subscriptions',
+    deadlineMs: JOB_DEADLINE_MS,
+    async run() {
+      const subscriptions = await openTopicSubscriptions(pubsub, configuration.TOPIC_STORED);
+      try {
+        return {
+          ...(await sweepSubscriptions({
+            list: () => subscriptions.list(),
+            silent: (names) => silentInstances(pool, names, configuration.INSTANCE_SILENT_SECONDS),
+            remove: async (name) => {
+              await subscriptions.remove(name);
+              await forgetInstance(pool, name);
+            },
+          })),
+        };
+      } finally {
+        await subscriptions.close();
+      }
+    },
+  };
+  const replay: Job = {
+    name: 'dead letters',
+    deadlineMs: JOB_DEADLINE_MS,
+    async run(signal) {
+      const dead = await openPuller(pubsub, `${configuration.TOPIC_INCOMING_DEAD}-replay`);
+      const incoming = openRawPublisher(pubsub, configuration.TOPIC_INCOMING);
+      try {
+        return {
+          ...(await replayDeadLetters(
+            {
+              pull: () => dead.pull(PULL_MAX),
+              publish: (data, attributes) => incoming.publish(data, attributes, PUBLISH_TIMEOUT_MS),
+              bury: (messages) => buryMessages(pool, messages),
+              acknowledge: (ackIds) => dead.acknowledge(ackIds),
+            },
+            { messagesMax: configuration.DEAD_LETTERS_PER_RUN, signal },
+          )),
+        };
+      } finally {
+        await Promise.all([dead.close(), incoming.close()]);
+      }
+    },
+  };
+  const jobs = [partitions, retention, changesLog, sweep, replay];
+  return () => runJobs(jobs, leasing, log);
+}
