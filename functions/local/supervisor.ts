@@ -57,6 +57,8 @@ export class Supervisor implements PartHost {
     const ports: InnerPorts = { postgres, pubsub, store, upkeep };
     const common = commonEnvironment(env, options.verbose, ports);
     const guard = this.#start(guardPart(common));
+    // Awaited below; should something else fail before, that is the failure to tell.
+    guard.catch(() => undefined);
     const [databaseUrl] = await Promise.all([
       this.#startDatabase(common, ports),
       this.#startPubSub(common, ports),
