@@ -98,6 +98,7 @@ export async function dropMonth(pool: pg.Pool, month: Month): Promise<void> {
     await client.query(LOCK_TIMEOUT);
     for (const table of ['events', 'event_tags']) {
       await client.query(`drop table ${table}_${month.name}`);
+      await extendBefore(client, table, month.to);
     }
     await client.query(`insert into changes (what, created_at, until) values ('d', $1, $2)`, [
       month.from,

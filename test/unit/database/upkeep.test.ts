@@ -1,0 +1,164 @@
+import { makeLogDay, trimLog } from '../../../functions/database/changes-log.ts';
+import { currentPosition, readChanges } from '../../../functions/database/changes.ts';
+import { buryMessages } from '../../../functions/database/dead-letters.ts';
+import { heartbeat, silentInstances } from '../../../functions/database/instances.ts';
+import { releaseLease, takeLease } from '../../../functions/database/leases.ts';
+import { migrate } from '../../../functions/database/migrate.ts';
+import {
+  dropKinds,
+  dropMonth,
+  emptyBefore,
+  kindsOf,
+  listMonths,
+  makeMonth,
+  monthAt,
+} from '../../../functions/database/partitions.ts';
+import { queryEvents } from '../../../functions/database/read.ts';
+import { writeEvents } from '../../../functions/database/write.ts';
+import { eventText, type NostrEvent } from '../../../functions/nostr/event.ts';
+import { createDatabase, type TestDatabase } from '../../support/postgres.ts';
+import { unsigned } from '../../support/unsigned.ts';
+
+const at = (year: number, month: number) => Date.UTC(year, month - 1, 10) / 1_000;
+
+/** Keeps the server up between two tests. */
+let keeper: TestDatabase;
+let database: TestDatabase;
+
+beforeAll(async () => {
+  keeper = await createDatabase();
+});
+afterAll(() => keeper.drop());
+beforeEach(async () => {
+  database = await createDatabase();
+  await migrate(database.url);
+});
+afterEach(() => database.drop());
+
+const write = (...events: NostrEvent[]) =>
+  writeEvents(
+    database.pool,
+    events.map((event) => ({ event, text: eventText(event) })),
+  );
+const found = async (filter = {}) =>
+  (await queryEvents(database.pool, filter, { limit: 100 })).map(({ id }) => id);
+const note = (created_at: number, kind = 1) => unsigned({ created_at, kind, tags: [['t', 'x']] });
+
+describe('partitions', () => {
+  it('are split off the catch-all with what lies there, and every event is still found', async () => {
+    const events = [note(at(2024, 1)), note(at(2026, 1)), note(at(2026, 2)), note(at(2027, 1))];
+    await write(...events);
+    for (const month of [1, 2, 3]) await makeMonth(database.pool, monthAt(at(2026, month)));
+    expect((await listMonths(database.pool)).map(({ name }) => name)).toEqual([
+      'y2026m01',
+      'y2026m02',
+      'y2026m03',
+    ]);
+    const ids = events.map(({ id }) => id).reverse();
+    expect(await found()).toEqual(ids);
+    expect(await found({ tags: new Map([['t', ['x']]]) })).toEqual(ids);
+  });
+
+  it('are made once, however often they are asked for', async () => {
+    const month = monthAt(at(2026, 1));
+    await makeMonth(database.pool, month);
+    await makeMonth(database.pool, month);
+    expect(await listMonths(database.pool)).toHaveLength(1);
+  });
+
+  it('leave whole, tell so by the log, and events of that time can still come', async () => {
+    const [old, young, profile] = [note(at(2026, 1)), note(at(2026, 2)), note(at(2026, 1), 0)];
+    await write(old, young, profile);
+    for (const month of [1, 2]) await makeMonth(database.pool, monthAt(at(2026, month)));
+    const position = await currentPosition(database.pool);
+    await dropMonth(database.pool, monthAt(at(2026, 1)));
+    expect(await found()).toEqual([young.id, profile.id]);
+    const read = await readChanges(database.pool, position, { rowsMax: 10 });
+    const { from, to } = monthAt(at(2026, 1));
+    expect(read).toMatchObject({
+      changes: [{ type: 'dropped', fromSeconds: from, toSeconds: to - 1 }],
+    });
+    const late = note(at(2026, 1), 7);
+    await write(late);
+    expect(await found({ kinds: [7] })).toEqual([late.id]);
+  });
+
+  it('lose single kinds without losing others', async () => {
+    const [reaction, kept] = [note(at(2026, 1), 7), note(at(2026, 1), 1)];
+    const month = monthAt(at(2026, 1));
+    await makeMonth(database.pool, month);
+    await write(reaction, kept);
+    expect(await kindsOf(database.pool, month)).toEqual([1, 7]);
+    const position = await currentPosition(database.pool);
+    await dropKinds(database.pool, month, [7]);
+    expect(await found()).toEqual([kept.id]);
+    expect(await found({ tags: new Map([['t', ['x']]]) })).toEqual([kept.id]);
+    expect(await readChanges(database.pool, position, { rowsMax: 10 })).toMatchObject({
+      changes: [{ type: 'dropped', kind: 7 }],
+    });
+    const again = note(at(2026, 1) + 1, 7);
+    await write(again);
+    expect(await found({ kinds: [7] })).toEqual([again.id]);
+  });
+
+  it('empty the catch-all for earlier times', async () => {
+    const [old, young] = [note(at(2020, 1)), note(at(2026, 1))];
+    await makeMonth(database.pool, monthAt(at(2026, 1)));
+    await write(old, young);
+    await emptyBefore(database.pool);
+    expect(await found()).toEqual([young.id]);
+  });
+});
+
+describe('the changes log', () => {
+  it('is trimmed by the day, and a reader that is too far behind is told', async () => {
+    const begin = await currentPosition(database.pool);
+    await write(note(at(2026, 1)));
+    const today = Date.now();
+    expect(await makeLogDay(database.pool, today)).toBe(true);
+    expect(await makeLogDay(database.pool, today)).toBe(false);
+    expect(await trimLog(database.pool, today, 24)).toBe(0);
+    expect(await readChanges(database.pool, begin, { rowsMax: 10 })).toMatchObject({ gap: false });
+    expect(await trimLog(database.pool, today + 4 * 86_400_000, 24)).toBeGreaterThan(0);
+    expect(await readChanges(database.pool, begin, { rowsMax: 10 })).toEqual({ gap: true });
+  });
+});
+
+describe('leases', () => {
+  it('let one holder at a time in, until the lease is given back or runs out', async () => {
+    const { pool } = database;
+    const first = await takeLease(pool, { name: 'job', holder: 'a', seconds: 60 });
+    expect(first).toBeDefined();
+    expect(await takeLease(pool, { name: 'job', holder: 'b', seconds: 60 })).toBeUndefined();
+    if (first !== undefined) await releaseLease(pool, first);
+    expect(await takeLease(pool, { name: 'job', holder: 'b', seconds: -1 })).toBeDefined();
+    expect(await takeLease(pool, { name: 'job', holder: 'c', seconds: 60 })).toBeDefined();
+  });
+});
+
+describe('relay instances', () => {
+  it('are silent only after their time, also when they were never heard of', async () => {
+    const { pool } = database;
+    await heartbeat(pool, 'living');
+    expect(await silentInstances(pool, ['living', 'unknown'], 60)).toEqual([]);
+    await pool.query("update relay_instances set seen_at = now() - interval '2 minutes'");
+    await heartbeat(pool, 'living');
+    expect(await silentInstances(pool, ['living', 'unknown'], 60)).toEqual(['unknown']);
+  });
+});
+
+describe('buried dead letters', () => {
+  it('are kept once, byte for byte', async () => {
+    const message = {
+      messageId: 'm1',
+      reason: 'refused',
+      sqlstate: '22021',
+      attributes: { format: '1' },
+      data: Buffer.from([0, 255, 10]),
+    };
+    await buryMessages(database.pool, [message, message]);
+    const { rows } = await database.pool.query('select * from dead_letters');
+    expect(rows).toHaveLength(1);
+    expect(rows[0]).toMatchObject({ reason: 'refused', data: message.data });
+  });
+});

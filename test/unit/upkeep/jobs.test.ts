@@ -1,0 +1,60 @@
+import { openLog } from '../../../functions/cloud/log.ts';
+import { type Job, runJobs } from '../../../functions/upkeep/jobs.ts';
+import { sweepSubscriptions } from '../../../functions/upkeep/sweep.ts';
+
+const quiet = openLog(
+  { level: 'error', format: 'json', component: 'test' },
+  { write: () => undefined },
+);
+const job = (name: string, run: Job['run']): Job => ({ name, deadlineMs: 1_000, run });
+
+describe('runJobs', () => {
+  it('goes on with the next job when one fails, and says which did', async () => {
+    const released: string[] = [];
+    const jobs = [
+      job('one', async () => {
+        throw new Error('broken');
+      }),
+      job('two', async () => ({ made: 1 })),
+    ];
+    const leasing = async (name: string) => ({ release: async () => void released.push(name) });
+    expect(await runJobs(jobs, leasing, quiet)).toEqual([
+      { name: 'one', result: 'failed' },
+      { name: 'two', result: 'done', counts: { made: 1 } },
+    ]);
+    expect(released).toEqual(['one', 'two']);
+  });
+
+  it('leaves a job alone that another call is doing', async () => {
+    let ran = false;
+    const jobs = [
+      job('one', async () => {
+        ran = true;
+        return {};
+      }),
+    ];
+    const reports = await runJobs(jobs, async () => undefined, quiet);
+    expect(reports).toEqual([{ name: 'one', result: 'busy' }]);
+    expect(ran).toBe(false);
+  });
+});
+
+describe('sweepSubscriptions', () => {
+  it('deletes what silent instances left, and touches no other subscription', async () => {
+    const orphan = 'relay-00000000-0000-4000-8000-000000000001';
+    const living = 'relay-00000000-0000-4000-8000-000000000002';
+    const removed: string[] = [];
+    const asked: string[] = [];
+    const result = await sweepSubscriptions({
+      list: async () => [orphan, living, 'archive', 'relay-of-somebody-else'],
+      silent: async (names) => {
+        asked.push(...names);
+        return [orphan];
+      },
+      remove: async (name) => void removed.push(name),
+    });
+    expect(result).toEqual({ swept: 1 });
+    expect(asked).toEqual([orphan, living]);
+    expect(removed).toEqual([orphan]);
+  });
+});
