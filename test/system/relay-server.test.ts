@@ -13,8 +13,8 @@ const KEY = secretKeyOf('relay server');
 /** What hostile clients may add to the memory that is alive. */
 const GROWTH_BYTES_MAX = 80_000_000;
 
-/** Two cores are shared with the rest of the tests, so this says "not stuck", not "fast". */
-const ANSWER_MS_MAX = 1_000;
+/** Two cores are shared with all other tests: this says that answers come, not how fast. */
+const ANSWER_MS_MAX = 10_000;
 
 describe('a relay server among hostile clients', () => {
   let relay: ChildProcess;
