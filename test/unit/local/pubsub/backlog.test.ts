@@ -93,10 +93,19 @@ describe.each(['disk', 'memory'])('a backlog on %s', (place) => {
     expect(got).toEqual(expected);
   });
 
+  it('holds no more than its window in memory', () => {
+    publish(range(1, limits.windowMessagesMax * 3));
+    take(1);
+    expect(backlog.find(limits.windowMessagesMax)).toBeDefined();
+    expect(backlog.find(limits.windowMessagesMax + 1)).toBeUndefined();
+  });
+
   it('bounds its window in bytes too', () => {
-    const all = Array.from({ length: 40 }, (_, n) => message(n + 1, 1_000_000));
+    const all = Array.from({ length: 24 }, (_, n) => message(n + 1, 1_000_000));
     publish(all);
-    expect(take(41)).toEqual(ids(all));
+    take(1);
+    expect(backlog.find(24)).toBeUndefined();
+    expect(take(25)).toEqual(ids(all).slice(1));
   });
 
   it('gives an entry that was put back again, with its content', () => {
