@@ -120,23 +120,24 @@ describe('import', () => {
   });
 
   it('has no more events under way than its window', async () => {
-    let underWay = 0;
+    const waiting: string[] = [];
     let most = 0;
     const relay = await kept(
       startScriptedRelay({
         onMessage([, event], client) {
-          underWay += 1;
-          most = Math.max(most, underWay);
-          setImmediate(() => {
-            underWay -= 1;
-            client.send(['OK', (event as NostrEvent).id, true, '']);
-          });
+          waiting.push((event as NostrEvent).id);
+          most = Math.max(most, waiting.length);
+          if (waiting.length !== 7) return;
+          // Who sends more than the window has time for it now.
+          setTimeout(() => {
+            for (const id of waiting.splice(0)) client.send(['OK', id, true, '']);
+          }, 5);
         },
       }),
     );
-    await importInto(relay, ['--window', '7', await file('a', linesOf(events))]);
-    expect(sent(relay)).toHaveLength(300);
-    expect(most).toBeLessThanOrEqual(7);
+    await importInto(relay, ['--window', '7', await file('a', linesOf(events.slice(0, 70)))]);
+    expect(sent(relay)).toHaveLength(70);
+    expect(most).toBe(7);
   });
 
   it('sends again what was unanswered when the connection was cut', async () => {
