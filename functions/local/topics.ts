@@ -26,8 +26,9 @@ export async function makeTopics(options: TopicsOptions): Promise<void> {
     makeSubscription(pubsub, incoming, `${incoming}-store`, {
       pushConfig: { pushEndpoint: storeUrl },
       ackDeadlineSeconds: 60,
-      // The least wait is shorter than the cloud's second: here everything comes back quickly.
-      retryPolicy: { minimumBackoff: { nanos: 100_000_000 }, maximumBackoff: { seconds: 60 } },
+      // Shorter than the cloud's second and minute: here everything comes back quickly, and nobody
+      // else is hurt by another try.
+      retryPolicy: { minimumBackoff: { nanos: 100_000_000 }, maximumBackoff: { seconds: 2 } },
       deadLetterPolicy: { deadLetterTopic, maxDeliveryAttempts: 100 },
       ...retention,
       ...never,

@@ -20,7 +20,8 @@ describe('the schedule', () => {
       response.once('close', () => {
         under -= 1;
       });
-      if (answer !== 'never') setTimeout(() => response.writeHead(answer as number).end(), 30);
+      const status = answer;
+      if (status !== 'never') setTimeout(() => response.writeHead(status).end(), 30);
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
