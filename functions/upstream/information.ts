@@ -19,7 +19,8 @@ export async function readInformation(
   url.protocol = address.protocol === 'wss:' ? 'https:' : 'http:';
   try {
     const response = await fetch(url, {
-      headers: { accept: 'application/nostr+json' },
+      // One question is all: a connection kept for more would only hold both sides.
+      headers: { accept: 'application/nostr+json', connection: 'close' },
       redirect: 'error',
       signal: AbortSignal.timeout(timeoutMs),
     });
