@@ -61,12 +61,19 @@ export class Answers {
     const pending = this.#pending.query(filter, limit);
     const hiding = this.#pending.hiding(filter);
     const wanted = limit + (hiding?.countMax ?? 0);
-    const recent = this.#window.answer(filter, wanted);
+    const asked = this.#notPending(filter);
+    const recent = matchesNothing(asked) ? [] : this.#window.answer(asked, wanted);
     const stored =
-      recent ?? (await this.#queryStored(filter, { limit: wanted, signal })).map(foundOfRow);
+      recent ?? (await this.#queryStored(asked, { limit: wanted, signal })).map(foundOfRow);
     const shown =
       hiding === undefined ? stored : stored.filter((event) => !hiding.hides(asEntry(event)));
     return merge(withoutSuperseded(pending, shown), shown, limit);
+  }
+
+  /** What is left to ask of the window and the database: ids that are pending are found already. */
+  #notPending(filter: Filter): Filter {
+    if (filter.ids === undefined) return filter;
+    return { ...filter, ids: filter.ids.filter((id) => !this.#pending.shows(id)) };
   }
 }
 

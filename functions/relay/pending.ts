@@ -57,6 +57,11 @@ export class Pending {
     return this.#events.get(id);
   }
 
+  /** True for a durable event that still counts. */
+  shows(id: string): boolean {
+    return this.#index.get(id) !== undefined;
+  }
+
   /** Notes an event whose publish is under way. */
   begin(entry: Entry, origin: Origin, verdict: Promise<Verdict>, nowMs: number): void {
     this.#events.set(entry.id, {

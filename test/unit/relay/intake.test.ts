@@ -28,7 +28,10 @@ async function instanceWith(options: { pendingBytesMax?: number; stored?: NostrE
       incoming: topic,
       stored: topic,
       readChanges: async () => ({ gap: false, changes: [], position: 1, next: 1, complete: true }),
-      queryStored: async () => [],
+      queryStored: async (_filter, { signal }) => {
+        signal.throwIfAborted();
+        return [];
+      },
       loadRecent: async () => ({ position: 1, events, completeSince: 0 }),
       nowMs: () => clock.nowMs,
       log: openLog({ level: 'error', format: 'json', component: 'test' }),
@@ -185,6 +188,17 @@ describe('Intake', () => {
     published[0]?.settle();
     await taken;
     const found = await answers.find([{ ids: [event.id] }], new AbortController().signal);
+    expect(found.map(({ id }) => id)).toEqual([event.id]);
+  });
+
+  it('finds it by its id without asking a database that does not answer', async () => {
+    const { take, published, answers, window } = await instanceWith();
+    window.markGap();
+    const event = unsigned();
+    const taken = take(event);
+    published[0]?.settle();
+    await taken;
+    const found = await answers.find([{ ids: [event.id] }], AbortSignal.abort());
     expect(found.map(({ id }) => id)).toEqual([event.id]);
   });
 
