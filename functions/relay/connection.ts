@@ -59,6 +59,13 @@ const NO_NEGENTROPY = 'error: negentropy (NIP-77) is not offered here';
 /** How long a client may take to answer a close frame before its socket is destroyed. */
 const CLOSE_TIMEOUT_MS = 2_000;
 
+/**
+ * Messages of one client before the others have their turn. Without a pause Node reads up to 2 MiB
+ * of one socket in a row: with a flood of short messages that is seconds in which nobody else is
+ * answered.
+ */
+const MESSAGES_PER_TURN = 64;
+
 /** How much of either end of an oversize message is searched for the id to answer. */
 const SCANNED_BYTES = 500;
 
@@ -73,6 +80,11 @@ export class Connection {
   readonly #liveness: Liveness;
   #inFlight = 0;
   #events = 0;
+  #messagesInTurn = 0;
+  /** Not read for a moment, so that others have their turn. */
+  #resting = false;
+  /** Not read until some of its events are answered. */
+  #full = false;
   #finishing: string | undefined;
   #whenAnswered: (() => void) | undefined;
   #destroyAtMs = Number.POSITIVE_INFINITY;
@@ -142,6 +154,9 @@ export class Connection {
   }
 
   #receive(data: RawData, isBinary: boolean): void {
+    // What still comes in after our close frame has nobody to be answered to.
+    if (this.#webSocket.readyState !== this.#webSocket.OPEN) return;
+    this.#takeTurns();
     this.#liveness.heard(this.#parts.monotonicMs(), true);
     try {
       this.#handle(data as Buffer, isBinary);
@@ -150,6 +165,23 @@ export class Connection {
       this.#parts.log.error('a message could not be handled', { ...this.client, error });
       this.#outbox.send(noticeMessage('error: the relay failed on this message'));
     }
+  }
+
+  #takeTurns(): void {
+    this.#messagesInTurn += 1;
+    if (this.#messagesInTurn < MESSAGES_PER_TURN || this.#resting) return;
+    this.#resting = true;
+    this.#webSocket.pause();
+    setImmediate(() => {
+      this.#resting = false;
+      this.#messagesInTurn = 0;
+      this.#readOn();
+    });
+  }
+
+  #readOn(): void {
+    if (this.#resting || this.#full || this.#finishing !== undefined) return;
+    if (this.#webSocket.isPaused) this.#webSocket.resume();
   }
 
   #handle(data: Buffer, isBinary: boolean): void {
@@ -205,7 +237,10 @@ export class Connection {
   #publish({ event, text }: Admitted): void {
     this.#inFlight += 1;
     // Reading on would only move the queue from the client's memory into ours.
-    if (this.#inFlight >= this.#parts.limits.eventsInFlightMax) this.#webSocket.pause();
+    if (this.#inFlight >= this.#parts.limits.eventsInFlightMax) {
+      this.#full = true;
+      this.#webSocket.pause();
+    }
     this.#events += 1;
     const trace = `${this.client.connectionId}-${this.#events}`;
     this.#parts.engine
@@ -221,8 +256,10 @@ export class Connection {
   #published(answer: string): void {
     this.#outbox.send(answer);
     this.#inFlight -= 1;
-    const few = this.#inFlight <= this.#parts.limits.eventsInFlightMax / 2;
-    if (few && this.#finishing === undefined && this.#webSocket.isPaused) this.#webSocket.resume();
+    if (this.#full && this.#inFlight <= this.#parts.limits.eventsInFlightMax / 2) {
+      this.#full = false;
+      this.#readOn();
+    }
     if (this.#inFlight === 0) this.#whenAnswered?.();
   }
 
