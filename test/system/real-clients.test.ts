@@ -49,8 +49,9 @@ describe('clients that others wrote', () => {
     );
     await until(() => isLive, { what: 'EOSE' });
     const published: string[] = [];
+    const start = now();
     for (let count = 0; count < 5; count += 1) {
-      const template = { kind: 1, created_at: now() - count, tags, content: `${count}` };
+      const template = { kind: 1, created_at: start - count, tags, content: `${count}` };
       const event = finalizeEvent(template, secret);
       await Promise.all(pool.publish([first], event));
       published.push(event.id);
