@@ -6,7 +6,7 @@ const DAY_MS = 86_400_000;
 const dayName = (day: Date): string => `d${day.toISOString().slice(0, 10).replaceAll('-', '')}`;
 const dayStart = (ms: number): Date => new Date(Math.floor(ms / DAY_MS) * DAY_MS);
 
-/** Makes the log's partition of a day ahead, so that trimming is a DROP. Days are made in order. */
+/** Makes the log's partition up to the end of tomorrow, so that trimming is a DROP. */
 export async function makeLogDay(pool: pg.Pool, nowMs: number): Promise<boolean> {
   const day = dayStart(nowMs + DAY_MS);
   const next = dayStart(nowMs + 2 * DAY_MS);
@@ -18,24 +18,21 @@ export async function makeLogDay(pool: pg.Pool, nowMs: number): Promise<boolean>
       [name],
     );
     if (rows[0]?.there === true) return false;
-    // The catch-all holds what came before the first day, and lasts until that is trimmed away.
+    // The new partition begins where the catch-all begins now, however long nobody made a day, so
+    // that no time is without one: the catch-all, with what lies in it, becomes that partition.
+    const { rows: bounds } = await client.query<{ bound: string }>(
+      "select pg_get_expr(relpartbound, oid) as bound from pg_class where oid = 'changes_after'::regclass",
+    );
+    const from = /FROM \('([^']+)'\)/.exec(bounds[0]?.bound ?? '')?.[1];
+    if (from === undefined) throw new Error('the catch-all of the changes log has no lower bound');
+    const to = next.toISOString();
     await client.query('alter table changes detach partition changes_after');
-    const { rows: bounds } = await client.query<{ first: boolean }>(
-      `select count(*) = 1 as first from pg_inherits where inhparent = 'changes'::regclass`,
-    );
-    const [from, to] = [day.toISOString(), next.toISOString()];
-    if (bounds[0]?.first === true) {
-      await client.query('alter table changes_after rename to changes_first');
-      await client.query(
-        `alter table changes attach partition changes_first for values from ('2026-01-01') to ('${from}')`,
-      );
-      await client.query('create table changes_after (like changes including defaults)');
-    }
+    await client.query(`alter table changes_after rename to ${name}`);
     await client.query(
-      `create table ${name} partition of changes for values from ('${from}') to ('${to}')`,
+      `alter table changes attach partition ${name} for values from ('${from}') to ('${to}')`,
     );
     await client.query(
-      `alter table changes attach partition changes_after for values from ('${to}') to (maxvalue)`,
+      `create table changes_after partition of changes for values from ('${to}') to (maxvalue)`,
     );
     return true;
   });

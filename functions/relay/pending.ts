@@ -23,7 +23,7 @@ export interface PendingEvent {
  * An outcome can be lost with a broken fast lane. After this long without one the event is
  * published again: store says the same of it once more.
  */
-const ASK_AGAIN_AFTER_MS = 60_000;
+const ASK_AGAIN_AFTER_MS = 10_000;
 
 /**
  * Events between acceptance and the news that the database holds them: in no table yet, but the

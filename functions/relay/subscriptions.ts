@@ -82,6 +82,8 @@ export class Subscriptions {
       subscription.complete(await answers.find(subscription.filters, abort.signal));
       this.#rememberSent(subscription);
     } catch (error) {
+      // The queries of its other filters need not go on.
+      abort.abort(error);
       if (!subscription.open) return;
       log.warning('query failed', { error });
       this.#fail(subscription, 'error: could not reach the database, please try again');

@@ -124,6 +124,25 @@ describe('the changes log', () => {
   });
 });
 
+describe('the days of the changes log', () => {
+  it('leave no time out when upkeep did not run for a while, with and without writes', async () => {
+    const day = 86_400_000;
+    const now = Date.now();
+    // As if upkeep had run some days ago, and not since.
+    await makeLogDay(database.pool, now - 5 * day);
+    const first = note(at(2026, 1));
+    await write(first);
+    expect(await makeLogDay(database.pool, now)).toBe(true);
+    const position = await currentPosition(database.pool);
+    const second = note(at(2026, 2));
+    await write(second);
+    expect(await makeLogDay(database.pool, now + 3 * day)).toBe(true);
+    expect(await readChanges(database.pool, position, { rowsMax: 10 })).toMatchObject({
+      changes: [{ type: 'added', id: second.id }],
+    });
+  });
+});
+
 describe('leases', () => {
   it('let one holder at a time in, until the lease is given back or runs out', async () => {
     const { pool } = database;

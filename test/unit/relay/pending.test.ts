@@ -90,9 +90,9 @@ describe('Pending', () => {
   it('asks again for an overdue outcome, each time after twice the wait', () => {
     const entry = unsignedEntry();
     const pending = pendingWith(entry);
-    expect(pending.overdue(59_999)).toEqual([]);
-    expect(pending.overdue(60_000).map((overdue) => overdue.entry)).toEqual([entry]);
-    expect(pending.overdue(179_999)).toEqual([]);
-    expect(pending.overdue(180_000)).toHaveLength(1);
+    expect(pending.overdue(9_999)).toEqual([]);
+    expect(pending.overdue(10_000).map((overdue) => overdue.entry)).toEqual([entry]);
+    expect(pending.overdue(29_999)).toEqual([]);
+    expect(pending.overdue(30_000)).toHaveLength(1);
   });
 });
