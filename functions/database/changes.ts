@@ -30,8 +30,8 @@ export type Change =
 export type LogPosition = number;
 
 export type ChangesRead =
-  /** The log has been trimmed beyond `from`, or `from` is not of this database. */
-  | { readonly gap: true }
+  /** The log has been trimmed beyond `from`; or, `restored`, `from` is not of this database. */
+  | { readonly gap: true; readonly restored: boolean }
   | {
       readonly gap: false;
       /** In the order of seq. Additions of events that are gone again are left out. */
@@ -96,7 +96,8 @@ export async function readChanges(
     if (head === undefined) throw new Error('changes_trimmed has no row');
     const horizon = Number(head.xmin);
     const next = Number(head.xmax);
-    if (from < Number(head.below) || from > next) return { gap: true };
+    const restored = from > next;
+    if (restored || from < Number(head.below)) return { gap: true, restored };
     if (rows.length <= rowsMax) {
       const position = Math.max(from, horizon);
       return { gap: false, changes: changesOf(rows), position, next, complete: true };

@@ -1,4 +1,4 @@
-import type pg from 'pg';
+import pg from 'pg';
 import { compareEvents, type NostrEvent } from '../nostr/event.ts';
 import { type Filter, matchesFilter } from '../nostr/filter.ts';
 import { cancellable } from './cancel.ts';
@@ -19,6 +19,8 @@ export interface QueryOptions {
   readonly limit: number;
   /** Ends the running statement in the server, too. */
   readonly signal?: AbortSignal;
+  /** Told of each text's size as it comes in; what it throws ends the query and comes out of it. */
+  readonly take?: (bytes: number) => void;
 }
 
 /** The stored events that a filter gets: newest first, ties by lowest id. */
@@ -27,17 +29,25 @@ export async function queryEvents(
   filter: Filter,
   options: QueryOptions,
 ): Promise<StoredEvent[]> {
-  const { limit, signal } = options;
+  const { limit, take } = options;
+  const refusal = take && new AbortController();
+  const signals = [options.signal, refusal?.signal].filter((each) => each !== undefined);
+  const signal = signals.length > 1 ? AbortSignal.any(signals) : signals[0];
   signal?.throwIfAborted();
   const steps = stepsOf(filter, Math.floor(Date.now() / 1_000));
   const first = buildQuery({ ...filter, ...steps[0] }, limit);
   if (first === undefined) return [];
   const ask = (client: pg.PoolClient, statement: Statement): Promise<StoredEvent[]> =>
     cancellable(pool, client, signal, async () => {
-      const { name, text, values } = statement;
-      const query = { name, text, values: [...values], rowMode: 'array' };
-      const { rows } = await client.query<[string]>(query);
-      return rows.map(([found]) => storedEvent(found));
+      const texts = await textsOf(client, statement, (bytes) => {
+        try {
+          take?.(bytes);
+        } catch (error) {
+          refusal?.abort(error);
+        }
+        return refusal?.signal.aborted !== true;
+      });
+      return texts.map(storedEvent);
     });
   if (filter.ids !== undefined) {
     const found = await withSession(pool, (client) => ask(client, first));
@@ -54,6 +64,27 @@ export async function queryEvents(
       events.push(...(await ask(client, statement)));
     }
     return events;
+  });
+}
+
+/** The texts that a statement gives, as they come in; they are let go once `take` says no. */
+function textsOf(
+  client: pg.PoolClient,
+  { name, text, values }: Statement,
+  take: (bytes: number) => boolean,
+): Promise<string[]> {
+  return new Promise((resolve, reject) => {
+    let texts: string[] = [];
+    const query = { name, text, values: [...values], rowMode: 'array' as const };
+    const running = client.query(new pg.Query<[string]>(query));
+    running.on('row', (row) => {
+      // The types know only rows that are objects.
+      const [found] = row as unknown as [string];
+      if (take(found.length)) texts.push(found);
+      else texts = [];
+    });
+    running.on('end', () => resolve(texts));
+    running.on('error', reject);
   });
 }
 

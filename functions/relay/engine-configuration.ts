@@ -36,6 +36,12 @@ export const engineVariables = {
   REQUEST_EVENTS_MAX: wholeNumber(1, 1_000_000, 5_000).describe(
     'stored events that answer one REQ: LIMIT_MAX to 1000000',
   ),
+  ANSWER_BYTES_MAX: wholeNumber(1_048_576, 1_073_741_824, 67_108_864).describe(
+    'bytes that the database may give for one REQ: 1048576 to 1073741824',
+  ),
+  ANSWERS_BYTES_MAX: wholeNumber(1_048_576, 17_179_869_184, 268_435_456).describe(
+    'bytes that the database may give for all REQs under way: ANSWER_BYTES_MAX to 17179869184',
+  ),
 };
 
 const engineSchema = z.object(engineVariables);

@@ -58,6 +58,8 @@ export async function openEngine(configuration: EngineConfiguration, log: Log): 
       limitDefault: configuration.LIMIT_DEFAULT,
       limitMax: configuration.LIMIT_MAX,
       requestEventsMax: configuration.REQUEST_EVENTS_MAX,
+      answerBytesMax: configuration.ANSWER_BYTES_MAX,
+      answersBytesMax: configuration.ANSWERS_BYTES_MAX,
     },
   );
   const subscription = `relay-${randomUUID()}`;

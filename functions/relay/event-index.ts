@@ -81,21 +81,26 @@ export class EventIndex {
 
   /** The newest entries that match, at most `limit`. */
   query(filter: Filter, limit: number): Entry[] {
-    if (limit <= 0 || matchesNothing(filter)) return [];
-    const matches = compileFilter(filter);
     const found: Entry[] = [];
-    if (filter.ids !== undefined) {
-      for (const id of filter.ids) {
-        const entry = this.#byId.get(id);
-        if (entry !== undefined && matches(entry)) found.push(entry);
-      }
-      return found.sort(compareEvents).slice(0, limit);
-    }
-    walkMerged(this.#narrowest(filter), filter, (entry) => {
-      if (matches(entry)) found.push(entry);
-      return found.length < limit;
-    });
+    if (limit <= 0) return found;
+    this.walk(filter, (entry) => found.push(entry) < limit);
     return found;
+  }
+
+  /** Gives the entries that match to `visit`, newest first, until it returns false. */
+  walk(filter: Filter, visit: (entry: Entry) => boolean): void {
+    if (matchesNothing(filter)) return;
+    const matches = compileFilter(filter);
+    if (filter.ids === undefined) {
+      walkMerged(this.#narrowest(filter), filter, (entry) => !matches(entry) || visit(entry));
+      return;
+    }
+    const named: Entry[] = [];
+    for (const id of new Set(filter.ids)) {
+      const entry = this.#byId.get(id);
+      if (entry !== undefined && matches(entry)) named.push(entry);
+    }
+    for (const entry of named.sort(compareEvents)) if (!visit(entry)) return;
   }
 
   /** The entries with this tag value, oldest first. */
@@ -105,12 +110,12 @@ export class EventIndex {
 
   /** The newest version at a replaceable or addressable address. */
   newestAt(address: string): Entry | undefined {
-    return listOf(this.#byAddress.get(address)).at(-1);
+    return this.versionsAt(address).at(-1);
   }
 
-  /** All entries, oldest first. */
-  get all(): readonly Entry[] {
-    return this.#byTime;
+  /** All versions at an address, oldest first. */
+  versionsAt(address: string): readonly Entry[] {
+    return listOf(this.#byAddress.get(address));
   }
 
   /** The lists of that condition of the filter which leaves the fewest entries to look at. */

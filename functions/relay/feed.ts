@@ -14,6 +14,8 @@ export interface FeedParts {
   /** Hands an event to live subscribers. */
   readonly announce: (entry: Entry) => void;
   readonly whenPassed: (work: () => void) => void;
+  /** Ends all live subscriptions with this word to their clients. */
+  readonly endSubscriptions: (message: string) => void;
   /** A snapshot of the newest stored events. */
   readonly loadRecent: () => Promise<{
     readonly position: LogPosition;
@@ -93,19 +95,19 @@ export class Feed implements FollowerSink {
     this.#parts.window.markCaughtUp();
   }
 
-  /** After the log was lost, what is new since the old window reached subscribers as well. */
   async load(): Promise<LogPosition> {
-    const { window, pending, announce, loadRecent } = this.#parts;
-    const { position, events, completeSince } = await loadRecent();
-    const entries = events.map(({ text }) => entryOfText(text));
-    const missed = entries.filter(
-      (entry) =>
-        entry.created_at >= window.completeSince &&
-        window.get(entry.id) === undefined &&
-        pending.get(entry.id)?.announced !== true,
+    const { position, events, completeSince } = await this.#parts.loadRecent();
+    this.#parts.window.load(
+      events.map(({ text }) => entryOfText(text)),
+      completeSince,
     );
-    window.load(entries, completeSince);
-    for (const entry of missed.reverse()) announce(entry);
     return position;
+  }
+
+  /** A client that asks again gets what is stored, so it misses nothing. */
+  missed(): void {
+    this.#parts.endSubscriptions(
+      'error: live events may have been missed, please subscribe again to get them',
+    );
   }
 }

@@ -18,15 +18,17 @@ export interface FollowerSink {
   gap(): void;
   /** The log has been read up to what was committed when the read began. */
   caughtUp(): void;
-  /** An event that was added before and is missing from a snapshot taken since. */
+  /** An event that holds although a snapshot or a dropped range, both older, say otherwise. */
   held(id: string, text: string): void;
+  /** Changes were missed for good: what live subscribers should have got is not known. */
+  missed(): void;
   /** The log does not reach back to the position, if there is one: load a snapshot. */
   load(): Promise<LogPosition>;
 }
 
 /** How the log is read; `readChanges` of the database room behind a small door. */
 export type ReadChanges = (from: LogPosition) => Promise<
-  | { readonly gap: true }
+  | { readonly gap: true; readonly restored: boolean }
   | {
       readonly gap: false;
       readonly changes: readonly Change[];
@@ -115,9 +117,14 @@ export class Follower {
       this.#marks = [];
       const read = await this.#readOrKeep(position, marks);
       if (read.gap) {
-        this.#log.warning('changes log no longer reaches back; starting over from a snapshot');
+        this.#log.warning('changes log no longer reaches back; starting over from a snapshot', {
+          restored: read.restored,
+        });
         this.#marks.unshift(...marks);
         this.#position = undefined;
+        // Transaction numbers of another history say nothing about this one.
+        if (read.restored) this.#ahead.clear();
+        this.#sink.missed();
         continue;
       }
       for (const change of read.changes) this.#apply(change, read.position);
@@ -141,6 +148,10 @@ export class Follower {
       else this.#sink.held(id, text);
     }
     this.#position = position;
+    // All that was committed before is in the snapshot; the log may never reach their numbers.
+    const passed = this.#waiting.flatMap(({ marks }) => marks);
+    this.#waiting = [];
+    for (const { work } of passed) work();
     return position;
   }
 
@@ -156,6 +167,10 @@ export class Follower {
   #apply(change: Change, position: LogPosition): void {
     if (change.type === 'dropped') {
       this.#sink.dropped(change.fromSeconds, change.toSeconds, change.kind);
+      // Events of that range that were stored again since, and told by the fast lane already.
+      for (const [id, { seq, text }] of this.#ahead) {
+        if (text !== undefined && seq > change.seq) this.#sink.held(id, text);
+      }
       return;
     }
     const { id, seq } = change;

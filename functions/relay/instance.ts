@@ -51,6 +51,7 @@ export function assembleInstance(doors: InstanceDoors, limits: InstanceLimits): 
     nowMs,
     announce: (entry) => subscriptions.announce(entry),
     whenPassed: (work) => follower.whenPassed(work),
+    endSubscriptions: (message) => subscriptions.endAll(message),
     loadRecent: doors.loadRecent,
   });
   const follower = new Follower(doors.readChanges, feed, log);

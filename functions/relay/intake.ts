@@ -3,8 +3,9 @@ import type { NostrEvent } from '../nostr/event.ts';
 import { kindClass } from '../nostr/kinds.ts';
 import type { Origin, Verdict } from './engine-types.ts';
 import { type Entry, entryOf } from './entry.ts';
-import { isDeletedBy, isNewer, type Pending } from './pending.ts';
+import type { Pending } from './pending.ts';
 import type { RecentWindow } from './recent-window.ts';
+import { isDeletedBy, isNewer } from './versions.ts';
 
 /** Puts a line into a Pub/Sub topic; resolves when Pub/Sub has it, rejects when it has not. */
 export interface Topic {

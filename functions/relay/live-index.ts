@@ -42,6 +42,11 @@ export class LiveIndex<S> {
     this.#removals.delete(subscription);
   }
 
+  /** The open subscriptions, as of now. */
+  all(): readonly S[] {
+    return [...this.#removals.keys()];
+  }
+
   /** Calls `deliver` once for each subscription that has a matching filter. */
   match(entry: Entry, deliver: (subscription: S) => void): void {
     const met = new Set<S>();

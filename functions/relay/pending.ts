@@ -1,8 +1,8 @@
 import type { Filter } from '../nostr/filter.ts';
-import { isDeletable, KIND_DELETION } from '../nostr/kinds.ts';
+import type { Origin, Verdict } from './engine-types.ts';
 import { type Entry, entryBytes } from './entry.ts';
 import { EventIndex } from './event-index.ts';
-import type { Origin, Verdict } from './engine-types.ts';
+import { Hiders, type HidingView } from './hiders.ts';
 
 /** Where an accepted event stands on its way to the database. */
 export interface PendingEvent {
@@ -34,6 +34,7 @@ export class Pending {
   readonly #events = new Map<string, PendingEvent>();
   /** Durable ones only. */
   readonly #index = new EventIndex();
+  readonly #hiders = new Hiders();
   readonly #bytesMax: number;
   #bytes = 0;
 
@@ -94,6 +95,7 @@ export class Pending {
     if (pending === undefined) return false;
     pending.durable = true;
     this.#index.add(pending.entry);
+    this.#hiders.add(pending.entry);
     return true;
   }
 
@@ -105,6 +107,7 @@ export class Pending {
   /** It is shown no longer, nor does it hide or delete; a late announcement is still recognised. */
   retire(id: string): void {
     this.#index.remove(id);
+    this.#hiders.remove(id);
   }
 
   /** The database has decided, or the publish failed: from here on the database speaks for it. */
@@ -114,106 +117,32 @@ export class Pending {
     this.#events.delete(id);
     this.#bytes -= entryBytes(pending.entry);
     this.#index.remove(id);
+    this.#hiders.remove(id);
   }
 
   /** Matching events that no other pending event supersedes or deletes, newest first. */
   query(filter: Filter, limit: number): Entry[] {
-    if (this.#index.size === 0) return [];
     const shown: Entry[] = [];
-    for (const entry of this.#index.query(filter, Number.POSITIVE_INFINITY)) {
+    if (this.#index.size === 0 || limit <= 0) return shown;
+    this.#index.walk(filter, (entry) => {
       if (!this.hides(entry)) shown.push(entry);
-      if (shown.length >= limit) break;
-    }
+      return shown.length < limit;
+    });
     return shown;
   }
 
   /** True when a pending event supersedes or deletes this one. */
-  hides(event: HidableEvent): boolean {
-    if (this.#index.size === 0) return false;
-    if (event.address !== undefined) {
-      const newest = this.#index.newestAt(event.address);
-      if (newest !== undefined && newest.id !== event.id && isNewer(newest, event)) return true;
-    }
-    return isDeletedBy(event, (letter, value) => this.#index.tagged(letter, value));
+  hides(entry: Entry): boolean {
+    return this.#hiders.hides({ id: entry.id, kind: entry.kind, entry: () => entry });
+  }
+
+  /** What pending events supersede or delete as of now, for a query that takes its time. */
+  view(): HidingView {
+    return this.#hiders.view();
   }
 
   /** Durable events with this tag value, oldest first. */
   tagged(letter: string, value: string): readonly Entry[] {
     return this.#index.tagged(letter, value);
   }
-
-  /**
-   * What pending events take away from the stored answer to this filter, as of now: undefined
-   * where nothing. A query that takes its time must judge by what was pending when it began.
-   */
-  hiding(filter: Filter): Hiding | undefined {
-    let count = 0;
-    const newest = new Map<string, Entry>();
-    const deletions = new EventIndex();
-    for (const entry of this.#index.all) {
-      if (filter.authors !== undefined && !filter.authors.includes(entry.pubkey)) continue;
-      if (entry.address !== undefined) {
-        if (filter.kinds !== undefined && !filter.kinds.includes(entry.kind)) continue;
-        if (!newest.has(entry.address)) count += 1;
-        // The list goes from old to new.
-        newest.set(entry.address, entry);
-      } else if (entry.kind === KIND_DELETION) {
-        const targets = targetsOf(entry);
-        if (targets > 0) deletions.add(entry);
-        count += targets;
-      }
-    }
-    if (count === 0) return undefined;
-    const hides = (event: HidableEvent): boolean => {
-      const version = event.address === undefined ? undefined : newest.get(event.address);
-      if (version !== undefined && isNewer(version, event)) return true;
-      return isDeletedBy(event, (letter, value) => deletions.tagged(letter, value));
-    };
-    return { countMax: count, hides };
-  }
-}
-
-type HidableEvent = Pick<Entry, 'id' | 'pubkey' | 'created_at' | 'kind' | 'address'>;
-
-/** What pending events supersede or delete. */
-export interface Hiding {
-  /** At most so many stored events: so many more to ask for. */
-  readonly countMax: number;
-  hides(event: HidableEvent): boolean;
-}
-
-function targetsOf(deletion: Entry): number {
-  let count = 0;
-  for (const [name, value] of deletion.tags) {
-    if (value !== undefined && (name === 'e' || name === 'a')) count += 1;
-  }
-  return count;
-}
-
-/** Of two versions of one event: true when the first is the one to keep (NIP-01). */
-export function isNewer(
-  a: Pick<Entry, 'created_at' | 'id'>,
-  b: Pick<Entry, 'created_at' | 'id'>,
-): boolean {
-  return a.created_at > b.created_at || (a.created_at === b.created_at && a.id < b.id);
-}
-
-/**
- * True when a known deletion request of the author names this event by id, or its address at or
- * after its time (NIP-09). `tagged` gives known events by tag value.
- */
-export function isDeletedBy(
-  event: HidableEvent,
-  tagged: (letter: string, value: string) => readonly Entry[],
-): boolean {
-  if (!isDeletable(event.kind)) return false;
-  const byId = tagged('e', event.id).some((by) => isDeletionOf(by, event));
-  if (byId || event.address === undefined) return byId;
-  return tagged('a', event.address).some(
-    (by) => isDeletionOf(by, event) && by.created_at >= event.created_at,
-  );
-}
-
-function isDeletionOf(by: Entry, event: HidableEvent): boolean {
-  return by.kind === KIND_DELETION && by.pubkey === event.pubkey;
 }

@@ -1,5 +1,6 @@
 import type { Log } from '../cloud/log.ts';
 import type { Filter } from '../nostr/filter.ts';
+import { AnswerTooLarge } from './answer-bytes.ts';
 import type { Answers } from './answers.ts';
 import type { Subscriber, SubscriptionHandle } from './engine-types.ts';
 import type { Entry } from './entry.ts';
@@ -65,6 +66,11 @@ export class Subscriptions {
     });
   }
 
+  /** Ends all, with this word to their clients. */
+  endAll(message: string): void {
+    for (const subscription of this.#live.all()) this.#fail(subscription, message);
+  }
+
   async #answer(subscription: Subscription, abort: AbortController): Promise<void> {
     if (!subscription.open) return;
     if (this.#queries >= QUERIES_MAX) {
@@ -85,6 +91,10 @@ export class Subscriptions {
       // The queries of its other filters need not go on.
       abort.abort(error);
       if (!subscription.open) return;
+      if (error instanceof AnswerTooLarge) {
+        this.#fail(subscription, error.message);
+        return;
+      }
       log.warning('query failed', { error });
       this.#fail(subscription, 'error: could not reach the database, please try again');
     } finally {

@@ -11,12 +11,14 @@ const log = openLog({
   format: configuration.ok ? configuration.value.LOG_FORMAT : 'json',
   component: 'store',
 });
-// Said at start; loading goes on, since a deploy check loads this without the environment.
-if (!configuration.ok) log.error(`configuration is wrong:\n${configuration.reason}`);
+if (!configuration.ok) {
+  log.error(`configuration is wrong:\n${configuration.reason}`);
+  // An error thrown here would be told by functions-framework as a likely error of syntax.
+  process.exit(1);
+}
+const settings = configuration.value;
 
-const open = async () => {
-  if (!configuration.ok) throw new Error(`configuration is wrong:\n${configuration.reason}`);
-  return openStore(configuration.value, log);
-};
-
-functions.http('store', storeHandler(open, log));
+functions.http(
+  'store',
+  storeHandler(() => openStore(settings, log), log),
+);

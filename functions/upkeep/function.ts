@@ -10,8 +10,12 @@ const log = openLog({
   format: configuration.ok ? configuration.value.LOG_FORMAT : 'json',
   component: 'upkeep',
 });
-// Said at start; loading goes on, since a deploy check loads this without the environment.
-if (!configuration.ok) log.error(`configuration is wrong:\n${configuration.reason}`);
+if (!configuration.ok) {
+  log.error(`configuration is wrong:\n${configuration.reason}`);
+  // An error thrown here would be told by functions-framework as a likely error of syntax.
+  process.exit(1);
+}
+const settings = configuration.value;
 
 let opening: Promise<Upkeep> | undefined;
 
@@ -22,8 +26,7 @@ functions.http('upkeep', async (request, response) => {
     return;
   }
   try {
-    if (!configuration.ok) throw new Error('configuration is wrong');
-    opening ??= openUpkeep(configuration.value, log);
+    opening ??= openUpkeep(settings, log);
     const reports = await (await opening)();
     const failed = reports.some(({ result }) => result === 'failed');
     response.status(failed ? 500 : 200).json(reports);

@@ -52,6 +52,8 @@ function openInstance(pool: Pool, eventsMax: number): Follow {
       limitDefault: LIMIT_MAX,
       limitMax: LIMIT_MAX,
       requestEventsMax: 1_000,
+      answerBytesMax: 1e9,
+      answersBytesMax: 1e9,
     },
   );
   const delivered: string[] = [];

@@ -40,6 +40,28 @@ describe('events at the edge of what NIP-01 allows', () => {
     expect(await found({ tags: tag('r', `${long}w`) })).toEqual([]);
   });
 
+  it('are given up with the reason when they come to more than the caller takes', async () => {
+    const big = [1, 2, 3].map((n) =>
+      unsigned({ author: 12, created_at: n, content: 'x'.repeat(100_000) }),
+    );
+    await write(...big);
+    let bytes = 0;
+    const query = queryEvents(
+      database.pool,
+      { authors: [authorOf(12)] },
+      {
+        limit: 100,
+        take: (size) => {
+          bytes += size;
+          if (bytes > 200_000) throw new Error('enough');
+        },
+      },
+    );
+    await expect(query).rejects.toThrow('enough');
+    // The connection is as good as before.
+    expect(await found({ authors: [authorOf(12)] })).toHaveLength(3);
+  });
+
   it('may have tags of one element, which have no value to be found by', async () => {
     const event = unsigned({ author: 9, tags: [['d'], ['q']] });
     await write(event);

@@ -39,6 +39,18 @@ describe('a function under functions-framework', () => {
     expect(host.lines).toEqual([]);
   });
 
+  it.each(['store', 'upkeep'])(
+    '%s: stops at the start when a setting is wrong, and names it',
+    async (name) => {
+      const [port] = (await findPorts(1)) as [number];
+      const host = new ListeningHost();
+      const spec = functionPart(name, { ...process.env, LOG_LEVEL: 'loud' }, port);
+      await expect(makePart(spec, host).start()).rejects.toThrow();
+      expect(host.lines.join('\n')).toMatch(/LOG_LEVEL.*loud/s);
+      expect(host.lines.join('\n')).toMatch(/debug, info, warning, error/);
+    },
+  );
+
   it('ends when its supervisor is gone', async () => {
     const [port] = (await findPorts(1)) as [number];
     const host = new ListeningHost();

@@ -18,16 +18,18 @@ function follow(startPosition = 100) {
     held: (id) => told.push(`held ${id}`),
     gap: () => told.push('gap'),
     caughtUp: () => told.push('caught up'),
+    missed: () => told.push('missed'),
     load: async () => {
       snapshots += 1;
-      return startPosition + (snapshots - 1) * 1_000;
+      return Math.min(startPosition + (snapshots - 1) * 1_000, state.xmin);
     },
   };
   const rows: { transaction: number; change: Change }[] = [];
   const state = { xmin: startPosition, xmax: startPosition, trimmedBelow: 0 };
   const follower = new Follower(
     async (from) => {
-      if (from < state.trimmedBelow) return { gap: true };
+      const restored = from > state.xmax;
+      if (restored || from < state.trimmedBelow) return { gap: true, restored };
       const changes = rows
         .filter(({ transaction }) => transaction >= from && transaction < state.xmin)
         .map(({ change }) => change);
@@ -151,6 +153,47 @@ describe('Follower', () => {
     expect(told).toContain('gap');
     expect(told).toContain('held a');
     expect(told.at(-1)).toBe('caught up');
+  });
+
+  it('says that changes were missed when the log no longer reaches back, but not at the start', async () => {
+    const { follower, told, state } = follow();
+    await follower.catchUp();
+    expect(told).not.toContain('missed');
+    state.trimmedBelow = 500;
+    state.xmin = state.xmax = 1_200;
+    await follower.catchUp();
+    expect(told).toContain('missed');
+  });
+
+  it('keeps an event that was stored again after retention had dropped its time', async () => {
+    const { follower, told, rows, state } = follow();
+    await follower.catchUp();
+    follower.heard(stored('again', 101, 7), 'text');
+    follower.heard(stored('before', 100, 3), 'text');
+    const dropped: Change = { type: 'dropped', seq: 5, fromSeconds: 0, toSeconds: 9 };
+    rows.push({ transaction: 100, change: dropped });
+    state.xmin = state.xmax = 101;
+    await follower.catchUp();
+    expect(told.indexOf('held again')).toBeGreaterThan(told.indexOf('dropped 0-9'));
+    expect(told).not.toContain('held before');
+  });
+
+  it('waits for no transaction of a database that was restored to an earlier state', async () => {
+    const { follower, told, state } = follow(5_000);
+    await follower.catchUp();
+    let passed = false;
+    follower.whenPassed(() => {
+      passed = true;
+    });
+    state.xmax = 5_010;
+    await follower.catchUp();
+    expect(passed).toBe(false);
+    follower.heard(stored('lost', 9_000, 9), 'text');
+    state.xmin = state.xmax = 60;
+    // The snapshot of the restored database has a lower position, too.
+    await follower.catchUp().catch(() => undefined);
+    expect(passed).toBe(true);
+    expect(told).not.toContain('held lost');
   });
 
   it('calls a break mended only by a read that began after it', async () => {

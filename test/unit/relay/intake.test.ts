@@ -43,6 +43,8 @@ async function instanceWith(options: { pendingBytesMax?: number; stored?: NostrE
       limitDefault: 500,
       limitMax: 500,
       requestEventsMax: 500,
+      answerBytesMax: 1e9,
+      answersBytesMax: 1e9,
     },
   );
   await instance.follower.catchUp();
