@@ -6,7 +6,7 @@ import type { Verifier } from '../nostr/verify.ts';
 import type { DeadLetter } from './dead-letter.ts';
 import { deadEvent, deadMessage } from './dead-letter.ts';
 import { OUTCOMES, type StoreOutcome } from './outcomes.ts';
-import { type Push, parsePush } from './push.ts';
+import { type Push, parsePush } from '../cloud/push.ts';
 import { type Refusal, type Screened, type ScreenLimits, screen } from './screen.ts';
 import { type Write, type Written, writeBatch } from './write-batch.ts';
 

@@ -1,5 +1,3 @@
-import { accept, type Result, refuse } from '../nostr/result.ts';
-
 /** A Pub/Sub message as a push subscription delivers it, checked. */
 export interface Push {
   readonly data: Buffer;
@@ -11,11 +9,18 @@ export interface Push {
   readonly deliveryAttempt: number | undefined;
 }
 
+/** The push, or what is wrong with the call's body. */
+export type PushResult =
+  | { readonly ok: true; readonly value: Push }
+  | { readonly ok: false; readonly reason: string };
+
+const refuse = (reason: string): PushResult => ({ ok: false, reason });
+
 /**
  * Takes apart the body of a push call: `{message: {data, attributes, messageId, publishTime},
  * subscription, deliveryAttempt}`. Eventarc delivers the same shape.
  */
-export function parsePush(body: unknown): Result<Push> {
+export function parsePush(body: unknown): PushResult {
   if (!isRecord(body)) return refuse('body is no JSON object');
   const { message, deliveryAttempt } = body;
   if (!isRecord(message)) return refuse('body has no message');
@@ -27,13 +32,14 @@ export function parsePush(body: unknown): Result<Push> {
     if (typeof value !== 'string') return refuse('an attribute is no string');
   }
   const publishedAt = typeof publishTime === 'string' ? Date.parse(publishTime) : Number.NaN;
-  return accept({
+  const value: Push = {
     data,
     attributes: attributes as Record<string, string>,
     messageId: typeof messageId === 'string' ? messageId : '',
     publishedAt: Number.isNaN(publishedAt) ? undefined : publishedAt,
     deliveryAttempt: typeof deliveryAttempt === 'number' ? deliveryAttempt : undefined,
-  });
+  };
+  return { ok: true, value };
 }
 
 /** Node's decoder skips what is no base64; it then makes fewer bytes than the text stands for. */

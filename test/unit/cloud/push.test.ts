@@ -1,4 +1,4 @@
-import { parsePush } from '../../../functions/store/push.ts';
+import { parsePush } from '../../../functions/cloud/push.ts';
 
 const body = (message: object) => ({ message, subscription: 'projects/p/subscriptions/s' });
 
