@@ -94,6 +94,7 @@ export const pubsubVariables = {
   TOPIC_INCOMING: pubsubName('incoming'),
   TOPIC_STORED: pubsubName('stored'),
   TOPIC_INCOMING_DEAD: pubsubName('incoming-dead'),
+  TOPIC_FETCH: pubsubName('fetch'),
 };
 
 /** The shape of a configuration's variables about logs. */

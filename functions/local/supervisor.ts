@@ -29,6 +29,7 @@ interface InnerPorts {
   readonly pubsub: number;
   readonly store: number;
   readonly upkeep: number;
+  readonly fetch: number;
 }
 
 /** Starts the parts in order, keeps them running, and stops them in the opposite order. */
@@ -38,7 +39,7 @@ export class Supervisor implements PartHost {
   /** Ends the start as soon as a stop is wanted, by a signal or because a part will not start. */
   readonly #halt = new AbortController();
   readonly #signal: AbortSignal;
-  #schedule: Schedule | undefined;
+  readonly #schedules: Schedule[] = [];
 
   constructor(given: SupervisorOptions) {
     this.#given = given;
@@ -48,13 +49,7 @@ export class Supervisor implements PartHost {
   /** Resolves when every part is ready. */
   async start(): Promise<void> {
     const { env, folder, options } = this.#given;
-    const [postgres, pubsub, store, upkeep] = (await findPorts(4)) as [
-      number,
-      number,
-      number,
-      number,
-    ];
-    const ports: InnerPorts = { postgres, pubsub, store, upkeep };
+    const ports = await findInnerPorts();
     const common = commonEnvironment(env, options.verbose, ports);
     const guard = this.#start(guardPart(common));
     // Awaited below; should something else fail before, that is the failure to tell.
@@ -74,25 +69,29 @@ export class Supervisor implements PartHost {
       guard,
       this.#start(functionPart('store', full, ports.store)),
       this.#start(functionPart('upkeep', full, ports.upkeep)),
+      this.#start(functionPart('fetch', full, ports.fetch)),
       ...Array.from({ length: options.relays }, (_, index) =>
         this.#start(relayPart(full, index, options.port + index)),
       ),
     ]);
     this.#signal.throwIfAborted();
-    const url = `http://127.0.0.1:${ports.upkeep}/`;
-    this.#schedule = new Schedule({ name: 'upkeep', url, note: this.note.bind(this) });
-    this.#schedule.start();
+    for (const name of ['upkeep', 'fetch'] as const) {
+      const url = `http://127.0.0.1:${ports[name]}/`;
+      const schedule = new Schedule({ name, url, note: this.note.bind(this) });
+      this.#schedules.push(schedule);
+      schedule.start();
+    }
   }
 
   /** Stops whatever runs; the waits add up to less than 10 s. */
   async stop(): Promise<void> {
     this.#halt.abort();
     this.#given.journal.quieten();
-    this.#schedule?.stop();
+    for (const schedule of this.#schedules) schedule.stop();
     const relays = [...this.#parts.keys()].filter((name) => name.startsWith('relay-'));
     const functionStep: StopStep[] = [{ signal: 'SIGTERM', waitMs: limits.stopFunctionMs }];
     await this.#stop(relays, [{ signal: 'SIGTERM', waitMs: limits.stopRelayMs }]);
-    await this.#stop(['store', 'upkeep'], functionStep);
+    await this.#stop(['store', 'upkeep', 'fetch'], functionStep);
     await this.#stop(['pubsub'], [{ signal: 'SIGTERM', waitMs: limits.stopPubSubMs }]);
     await this.#stop(
       ['postgres'],
@@ -157,6 +156,8 @@ export class Supervisor implements PartHost {
         incomingDead: env['TOPIC_INCOMING_DEAD'] || 'incoming-dead',
         stored: env['TOPIC_STORED'] || 'stored',
         storeUrl: `http://127.0.0.1:${ports.store}/`,
+        fetch: env['TOPIC_FETCH'] || 'fetch',
+        fetchUrl: `http://127.0.0.1:${ports.fetch}/`,
       });
     } finally {
       await pubsub.close();
@@ -183,6 +184,12 @@ export class Supervisor implements PartHost {
   #tellGuard(message: GuardMessage): void {
     this.#parts.get('guard')?.send(message);
   }
+}
+
+async function findInnerPorts(): Promise<InnerPorts> {
+  const found = await findPorts(5);
+  const [postgres, pubsub, store, upkeep, fetch] = found as [number, number, number, number, number];
+  return { postgres, pubsub, store, upkeep, fetch };
 }
 
 interface CommonEnvironment extends NodeJS.ProcessEnv {

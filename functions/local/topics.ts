@@ -6,8 +6,11 @@ export interface TopicsOptions {
   readonly incoming: string;
   readonly incomingDead: string;
   readonly stored: string;
+  readonly fetch: string;
   /** Where the store function takes what is pushed. */
   readonly storeUrl: string;
+  /** Where the fetch function takes its pieces of work. */
+  readonly fetchUrl: string;
 }
 
 type SubscriptionSettings = NonNullable<Parameters<PubSub['createSubscription']>[2]>;
@@ -19,8 +22,8 @@ const never = { expirationPolicy: {} };
 
 /** Makes what is missing, as Terraform does in the cloud, and leads the push to this run's port. */
 export async function makeTopics(options: TopicsOptions): Promise<void> {
-  const { pubsub, incoming, incomingDead, stored, storeUrl } = options;
-  await Promise.all([incoming, incomingDead, stored].map((name) => makeTopic(pubsub, name)));
+  const { pubsub, incoming, incomingDead, stored, storeUrl, fetch, fetchUrl } = options;
+  await Promise.all([incoming, incomingDead, stored, fetch].map((name) => makeTopic(pubsub, name)));
   const deadLetterTopic = `projects/${pubsub.projectId}/topics/${incomingDead}`;
   await Promise.all([
     makeSubscription(pubsub, incoming, `${incoming}-store`, {
@@ -33,13 +36,24 @@ export async function makeTopics(options: TopicsOptions): Promise<void> {
       ...retention,
       ...never,
     }),
+    makeSubscription(pubsub, fetch, `${fetch}-work`, {
+      pushConfig: { pushEndpoint: fetchUrl },
+      // Twice what a piece takes at most: one that is delivered again finds its source leased.
+      ackDeadlineSeconds: 600,
+      // A piece that is not done by then is handed out anew by the scheduler.
+      messageRetentionDuration: { seconds: 600 },
+      ...never,
+    }),
     makeSubscription(pubsub, incomingDead, `${incomingDead}-replay`, {
       ackDeadlineSeconds: 60,
       ...retention,
       ...never,
     }),
   ]);
-  await pubsub.subscription(`${incoming}-store`).modifyPushConfig({ pushEndpoint: storeUrl });
+  await Promise.all([
+    pubsub.subscription(`${incoming}-store`).modifyPushConfig({ pushEndpoint: storeUrl }),
+    pubsub.subscription(`${fetch}-work`).modifyPushConfig({ pushEndpoint: fetchUrl }),
+  ]);
 }
 
 async function makeTopic(pubsub: PubSub, name: string): Promise<void> {

@@ -9,10 +9,8 @@ import {
   pubsubVariables,
   wholeNumber,
 } from '../cloud/configuration.ts';
-import type { Result } from '../nostr/result.ts';
-import { parseKeys } from '../policy/key-lists.ts';
-import { parseKindRanges } from '../policy/kind-lists.ts';
-import { DEFAULT_RATE_LIMITS, DEFAULT_WRITE_LIMITS } from '../policy/limits.ts';
+import { DEFAULT_RATE_LIMITS } from '../policy/limits.ts';
+import { writeVariables } from '../policy/variables.ts';
 import { engineVariables } from './engine-configuration.ts';
 
 /** What `["EVENT",` and `]` add to an event in a message. */
@@ -24,7 +22,6 @@ const ANSWER_ENVELOPE_BYTES = 12 + 64 * 6;
 /** Cloud Run cuts a request, and so a socket, after an hour; ours end themselves before that. */
 const CLOUD_RUN_CONNECTION_MINUTES = 58;
 
-const WRITE = DEFAULT_WRITE_LIMITS;
 const RATES = DEFAULT_RATE_LIMITS;
 
 const text = (max: number) =>
@@ -33,18 +30,6 @@ const text = (max: number) =>
     .max(max)
     .refine((value) => value.isWellFormed())
     .optional();
-/** A variable that holds a list; `parse` says what is wrong with it. */
-const list = <T>(parse: (value: string) => Result<T>) =>
-  z
-    .string()
-    .prefault('')
-    .transform((value, context) => {
-      const parsed = parse(value);
-      if (parsed.ok) return parsed.value;
-      context.addIssue({ code: 'custom', message: parsed.reason });
-      return z.NEVER;
-    });
-
 const webAddress = () => z.url({ protocol: /^https?$/ }).optional();
 
 /** What the relay says of itself (NIP-11, and the page for people). */
@@ -66,49 +51,10 @@ const identityVariables = {
   RELAY_TERMS: webAddress().describe('the http(s) address of the terms of service'),
 };
 
-/** What one message may hold. */
+/** What one message may hold, beside the rules on events. */
 const messageVariables = {
   RELAY_MESSAGE_BYTES_MAX: wholeNumber(1_024, 16_777_216, 262_400).describe(
     'bytes of one message from a client: EVENT_BYTES_MAX + 10 to 16777216',
-  ),
-  RELAY_CONTENT_MAX: wholeNumber(1, 4_000_000, WRITE.contentCharactersMax).describe(
-    "characters of an event's content: 1 to 4000000",
-  ),
-  RELAY_CONTENT_LONG_MAX: wholeNumber(1, 4_000_000, WRITE.contentCharactersLongMax).describe(
-    'the same for lists, replaceable and addressable events: RELAY_CONTENT_MAX to 4000000',
-  ),
-  RELAY_TAGS_MAX: wholeNumber(1, 100_000, WRITE.tagsMax).describe('tags of an event: 1 to 100000'),
-  RELAY_TAGS_LONG_MAX: wholeNumber(1, 100_000, WRITE.tagsLongMax).describe(
-    'the same for lists, replaceable and addressable events: RELAY_TAGS_MAX to 100000',
-  ),
-  RELAY_CREATED_AT_FUTURE_SECONDS: wholeNumber(
-    0,
-    315_360_000,
-    WRITE.createdAtFutureSecondsMax,
-  ).describe('seconds that created_at may lie ahead of the clock: 0 to 315360000'),
-  RELAY_CREATED_AT_PAST_SECONDS: wholeNumber(
-    0,
-    3_153_600_000,
-    WRITE.createdAtPastSecondsMax,
-  ).describe('seconds that created_at may lie behind the clock: 1 to 3153600000, or 0 for any age'),
-  RELAY_EPHEMERAL_PAST_SECONDS: wholeNumber(0, 315_360_000, WRITE.ephemeralPastSecondsMax).describe(
-    'the same for ephemeral events, which nobody can fetch later: 1 to 315360000, or 0 for any age',
-  ),
-};
-
-/** Who may write what. */
-const writeVariables = {
-  RELAY_KEYS_ALLOWED: list(parseKeys).describe(
-    'public keys in lowercase hex, by commas: only these may write; empty: everybody may',
-  ),
-  RELAY_KEYS_DENIED: list(parseKeys).describe(
-    'public keys in lowercase hex, by commas, that may not write',
-  ),
-  RELAY_KINDS_ALLOWED: list(parseKindRanges).describe(
-    'kinds and ranges such as 0,1,30000-39999: only these are taken; empty: all are',
-  ),
-  RELAY_KINDS_DENIED: list(parseKindRanges).describe(
-    'kinds and ranges such as 4,20000-29999 that are not taken',
   ),
 };
 
@@ -208,7 +154,7 @@ const platformVariables = {
 export const relayVariables = {
   ...identityVariables,
   ...messageVariables,
-  ...writeVariables,
+  ...writeVariables(wholeNumber),
   ...filterVariables,
   ...connectionVariables,
   ...rateVariables,

@@ -1,31 +1,10 @@
 import type { RateLimits } from '../policy/limits.ts';
-import type { WriteRules } from '../policy/rules.ts';
 import type { RelayConfiguration } from './configuration.ts';
 import type { ConnectionLimits } from './connection.ts';
 import type { ConnectionCounts } from './connections.ts';
 
 /** Short beside the default of every limit in time, long beside what a look at all costs. */
 const TICK_MS_MAX = 1_000;
-
-/** What the variables mean for events. */
-export function writeRulesOf(configuration: RelayConfiguration): WriteRules {
-  return {
-    limits: {
-      eventBytesMax: configuration.EVENT_BYTES_MAX,
-      contentCharactersMax: configuration.RELAY_CONTENT_MAX,
-      contentCharactersLongMax: configuration.RELAY_CONTENT_LONG_MAX,
-      tagsMax: configuration.RELAY_TAGS_MAX,
-      tagsLongMax: configuration.RELAY_TAGS_LONG_MAX,
-      createdAtFutureSecondsMax: configuration.RELAY_CREATED_AT_FUTURE_SECONDS,
-      createdAtPastSecondsMax: configuration.RELAY_CREATED_AT_PAST_SECONDS,
-      ephemeralPastSecondsMax: configuration.RELAY_EPHEMERAL_PAST_SECONDS,
-    },
-    kindsAllowed: configuration.RELAY_KINDS_ALLOWED,
-    kindsDenied: configuration.RELAY_KINDS_DENIED,
-    keysAllowed: configuration.RELAY_KEYS_ALLOWED,
-    keysDenied: configuration.RELAY_KEYS_DENIED,
-  };
-}
 
 /** What the variables mean for haste; a minute's count may also come all at once. */
 export function rateLimitsOf(configuration: RelayConfiguration): RateLimits {

@@ -1,5 +1,6 @@
 import type { HttpFunction, Request, Response } from '@google-cloud/functions-framework';
 import type { Log } from '../cloud/log.ts';
+import { openOnce } from '../cloud/open-once.ts';
 import { type StorePorts, storePush } from './store.ts';
 
 const NO_CONTENT = 204;
@@ -13,16 +14,7 @@ const SERVICE_UNAVAILABLE = 503;
  * stray error would end the process, with all other messages in it.
  */
 export function storeHandler(open: () => Promise<StorePorts>, log: Log): HttpFunction {
-  let opening: Promise<StorePorts> | undefined;
-  const ports = async (): Promise<StorePorts> => {
-    opening ??= open();
-    try {
-      return await opening;
-    } catch (error) {
-      opening = undefined;
-      throw error;
-    }
-  };
+  const ports = openOnce(open);
   return async (request: Request, response: Response): Promise<void> => {
     let status = SERVICE_UNAVAILABLE;
     try {

@@ -1,8 +1,9 @@
 /** The upkeep function, as functions-framework loads it: `--target=upkeep`. */
 import * as functions from '@google-cloud/functions-framework';
 import { openLog } from '../cloud/log.ts';
+import { openOnce } from '../cloud/open-once.ts';
 import { parseUpkeepConfiguration } from './configuration.ts';
-import { openUpkeep, type Upkeep } from './upkeep.ts';
+import { openUpkeep } from './upkeep.ts';
 
 const configuration = parseUpkeepConfiguration(process.env);
 const log = openLog({
@@ -17,7 +18,7 @@ if (!configuration.ok) {
 }
 const settings = configuration.value;
 
-let opening: Promise<Upkeep> | undefined;
+const upkeep = openOnce(() => openUpkeep(settings, log));
 
 /** Answers 200 with what each job did, 500 when one failed, so that the scheduler tries again. */
 functions.http('upkeep', async (request, response) => {
@@ -26,12 +27,10 @@ functions.http('upkeep', async (request, response) => {
     return;
   }
   try {
-    opening ??= openUpkeep(settings, log);
-    const reports = await (await opening)();
+    const reports = await (await upkeep())();
     const failed = reports.some(({ result }) => result === 'failed');
     response.status(failed ? 500 : 200).json(reports);
   } catch (error) {
-    opening = undefined;
     log.error('upkeep could not run', { error });
     response.status(500).end();
   }

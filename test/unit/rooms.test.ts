@@ -48,7 +48,7 @@ const PURE: Readonly<Record<string, readonly string[]>> = {
     'nostr-tools/pure',
     'bcrypto/lib/native/schnorr-libsecp256k1.js',
   ],
-  policy: [],
+  policy: ['zod'],
 };
 
 /** Clock, chance, environment, network: what makes an answer depend on more than the question. */

@@ -1,0 +1,78 @@
+import type { IncomingMeta } from '../cloud/envelope.ts';
+import { eventText, type NostrEvent } from '../nostr/event.ts';
+import { kindClass } from '../nostr/kinds.ts';
+import type { WritePolicy } from '../policy/write-policy.ts';
+
+/** What delivery reaches of the world. */
+export interface DeliveryPorts {
+  /** Of these events, the ids of those that need not be stored any more. */
+  known(events: readonly NostrEvent[]): Promise<ReadonlySet<string>>;
+  /** Puts a line into `incoming`; resolves when Pub/Sub has it, rejects when it has not. */
+  publish(line: { readonly meta: object; readonly text: string }): Promise<void>;
+  readonly policy: WritePolicy;
+  readonly nowMs: () => number;
+}
+
+/** How many events came, and what became of them. */
+export interface DeliveryCounts {
+  events: number;
+  /** New to us, and in `incoming` now. */
+  fresh: number;
+  /** Not wanted by our own rules on writing. */
+  unwanted: number;
+}
+
+/**
+ * Brings the events of one source into `incoming`, with their source in the meta. Known ones are
+ * left out, so that a second look at a range costs Pub/Sub nothing.
+ */
+export class Delivery {
+  readonly counts: DeliveryCounts = { events: 0, fresh: 0, unwanted: 0 };
+  readonly #ports: DeliveryPorts;
+  readonly #source: { readonly id: number; readonly url: string };
+  readonly #run: string;
+
+  /** @param run names this run of the source in the traces of its events. */
+  constructor(
+    ports: DeliveryPorts,
+    source: { readonly id: number; readonly url: string },
+    run: string,
+  ) {
+    this.#ports = ports;
+    this.#source = source;
+    this.#run = run;
+  }
+
+  /**
+   * Resolves when Pub/Sub has every one of these events that is wanted and new.
+   * @throws where Pub/Sub or the database does not answer: then nothing counts as covered.
+   */
+  async deliver(events: readonly NostrEvent[]): Promise<void> {
+    const { known, publish, policy, nowMs } = this.#ports;
+    this.counts.events += events.length;
+    const nowSeconds = Math.floor(nowMs() / 1_000);
+    const wanted: { event: NostrEvent; text: string }[] = [];
+    for (const event of events) {
+      const text = eventText(event);
+      const allowed =
+        kindClass(event.kind) !== 'ephemeral' &&
+        policy(event, { nowSeconds, bytes: Buffer.byteLength(text) }).ok;
+      if (allowed) wanted.push({ event, text });
+      else this.counts.unwanted += 1;
+    }
+    const there = await known(wanted.map(({ event }) => event));
+    const fresh = wanted.filter(({ event }) => !there.has(event.id));
+    await Promise.all(fresh.map(({ event, text }) => publish({ meta: this.#meta(event), text })));
+    this.counts.fresh += fresh.length;
+  }
+
+  #meta(event: NostrEvent): IncomingMeta {
+    return {
+      acceptedAt: this.#ports.nowMs(),
+      trace: `${this.#run}-${event.id.slice(0, 12)}`,
+      source: this.#source.url,
+      sourceId: this.#source.id,
+      keys: [],
+    };
+  }
+}

@@ -1,0 +1,54 @@
+/** Live following, as a process of its own (a Cloud Run worker pool): see follow.ts. */
+import { setTimeout as pause } from 'node:timers/promises';
+import { openLog } from '../cloud/log.ts';
+import { openPostgres } from '../cloud/postgres.ts';
+import { openPublisher } from '../cloud/publisher.ts';
+import { openPubSub } from '../cloud/pubsub.ts';
+import { listSources } from '../database/sources.ts';
+import { parseFetchConfiguration } from './configuration.ts';
+import { follow } from './follow.ts';
+import { FOLLOWED_MAX, FOLLOW_PENDING_BYTES_MAX, FOLLOW_REFRESH_MS } from './limits.ts';
+import { piecePorts } from './parts.ts';
+
+const configuration = parseFetchConfiguration(process.env);
+const log = openLog({
+  level: configuration.ok ? configuration.value.LOG_LEVEL : 'info',
+  format: configuration.ok ? configuration.value.LOG_FORMAT : 'json',
+  component: 'follow',
+});
+if (!configuration.ok) {
+  log.error(`configuration is wrong:\n${configuration.reason}`);
+  process.exit(1);
+}
+
+const stop = new AbortController();
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort());
+process.once('disconnect', () => stop.abort());
+
+const settings = configuration.value;
+const postgres = await openPostgres({ ...settings, applicationName: 'follow', log });
+const pubsub = openPubSub(settings);
+const incoming = openPublisher({
+  pubsub,
+  topic: settings.TOPIC_INCOMING,
+  pendingBytesMax: FOLLOW_PENDING_BYTES_MAX,
+});
+const ports = piecePorts(settings, postgres.pool, (line) => incoming.publish(line), log);
+log.info('following');
+await follow(
+  {
+    ...ports,
+    list: () => listSources(postgres.pool),
+    // An abort ends the wait; there is nobody to tell.
+    pause: (ms, signal) => pause(ms, undefined, { signal }).catch(() => undefined),
+  },
+  {
+    sourcesMax: FOLLOWED_MAX,
+    overlapSeconds: settings.FETCH_OVERLAP_SECONDS,
+    refreshMs: FOLLOW_REFRESH_MS,
+  },
+  stop.signal,
+);
+await Promise.allSettled([incoming.close(), postgres.close()]);
+await pubsub.close();
+log.info('stopped');

@@ -1,0 +1,60 @@
+import type { HttpFunction, Request, Response } from '@google-cloud/functions-framework';
+import type { Log } from '../cloud/log.ts';
+import { openOnce } from '../cloud/open-once.ts';
+import { parsePush } from '../cloud/push.ts';
+import type { PlanReport } from './plan.ts';
+
+/** What the function does, by how it is called. */
+export interface Fetcher {
+  /** The scheduler's call: hands out pieces of work. */
+  plan(): Promise<PlanReport>;
+  /** A push of the topic `fetch`: one piece; undefined where another instance is at that source. */
+  work(sourceId: number): Promise<object | undefined>;
+}
+
+const NO_CONTENT = 204;
+const METHOD_NOT_ALLOWED = 405;
+const SERVICE_UNAVAILABLE = 503;
+
+/**
+ * The HTTP side of fetch. A piece of work is always acknowledged: whatever the source did stands
+ * in its record, and the next call of the scheduler hands it out again when it is due. Only where
+ * our own database or Pub/Sub fails is the answer 503. Never rejects and never throws.
+ */
+export function fetchHandler(open: () => Promise<Fetcher>, log: Log): HttpFunction {
+  const fetcherOf = openOnce(open);
+  return async (request: Request, response: Response): Promise<void> => {
+    if (request.method !== 'POST') {
+      response.status(METHOD_NOT_ALLOWED).end();
+      return;
+    }
+    try {
+      const fetcher = await fetcherOf();
+      if (!isPush(request.body)) {
+        response.status(200).json(await fetcher.plan());
+        return;
+      }
+      const sourceId = sourceOf(request.body);
+      if (sourceId === undefined) {
+        // It would never be understood: said once, and acknowledged.
+        log.error('a message of `fetch` names no source');
+        response.status(NO_CONTENT).end();
+        return;
+      }
+      await fetcher.work(sourceId);
+      response.status(NO_CONTENT).end();
+    } catch (error) {
+      log.error('fetch could not run', { error });
+      response.status(SERVICE_UNAVAILABLE).end();
+    }
+  };
+}
+
+const isPush = (body: unknown): boolean =>
+  typeof body === 'object' && body !== null && 'message' in body;
+
+function sourceOf(body: unknown): number | undefined {
+  const push = parsePush(body);
+  const source = Number(push.ok ? push.value.attributes['source'] : Number.NaN);
+  return Number.isSafeInteger(source) && source > 0 ? source : undefined;
+}

@@ -1,0 +1,52 @@
+/** Every number that bounds a piece of fetching, with the reason for it. */
+
+/** Pages of one call before what they covered is noted: what a kill repeats is at most this. */
+export const PAGES_A_STEP = 8;
+
+/** Ids asked for in one REQ; the strictest of the large relays take filters of a few hundred. */
+export const IDS_A_REQUEST = 250;
+
+/** Ids of one side of a reconciliation; a range that holds more is cut in two. About 40 bytes each. */
+export const RECONCILED_IDS_MAX = 500_000;
+
+/** Rounds of one reconciliation: each narrows what differs about sixteenfold. */
+export const ROUNDS_MAX = 200;
+
+/** Frames of NIP-77 that we send, in bytes before hex: relays take messages of 128 KiB and more. */
+export const FRAME_BYTES_MAX = 49_152;
+
+/** Events that wait for Pub/Sub at once. */
+export const BATCH_EVENTS_MAX = 500;
+
+/** A source with fewer events than this behind it is not judged by its invalid ones. */
+export const INVALID_JUDGED_FROM = 20;
+
+/** Above this share of invalid events a source is quarantined: broken relays send a few percent. */
+export const INVALID_SHARE_MAX = 0.1;
+
+/** What is left of a piece's time goes to filters in turn, and none gets less than this. */
+export const FILTER_MS_MIN = 1_000;
+
+/** Windows that a coverage figure is sampled from where the upstream has no NIP-77. */
+export const SAMPLES = 24;
+
+/** Events that one step sends to another relay before it notes what is done. */
+export const SENT_IDS_MAX = 5_000;
+
+/** Sources that one call of the scheduler hands out. */
+export const PLANNED_MAX = 200;
+
+/** Authors whose relay lists are read for one call. */
+export const OUTBOX_AUTHORS_MAX = 500;
+
+/** Relays that are taken from one author's list; NIP-65 asks authors to keep it at two to four. */
+export const RELAYS_AN_AUTHOR = 4;
+
+/** Sources that one worker follows live: each is a socket and its buffers of up to 8 MiB. */
+export const FOLLOWED_MAX = 100;
+
+/** How often the worker looks for sources that were added, paused or removed. */
+export const FOLLOW_REFRESH_MS = 30_000;
+
+/** Events of all followed sources that wait for Pub/Sub at once. */
+export const FOLLOW_PENDING_BYTES_MAX = 67_108_864;

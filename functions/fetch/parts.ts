@@ -1,0 +1,167 @@
+import { randomUUID } from 'node:crypto';
+import type { Log } from '../cloud/log.ts';
+import { openPostgres } from '../cloud/postgres.ts';
+import { openPublisher } from '../cloud/publisher.ts';
+import { openPubSub, openRawPublisher } from '../cloud/pubsub.ts';
+import { appendCoverage, readCoverage } from '../database/coverage.ts';
+import { coveredRanges, coverRange, uncoverRange } from '../database/fetch-ranges.ts';
+import { listIds } from '../database/ids.ts';
+import { knownIds } from '../database/known-ids.ts';
+import { releaseLease, takeLease } from '../database/leases.ts';
+import { queryEvents } from '../database/read.ts';
+import * as sources from '../database/sources.ts';
+import type { NostrEvent } from '../nostr/event.ts';
+import type { Filter } from '../nostr/filter.ts';
+import { policyOf } from '../policy/rules.ts';
+import { writeRulesOf } from '../policy/variables.ts';
+import type { FetchConfiguration } from './configuration.ts';
+import type { Fetcher } from './handler.ts';
+import { measureDue } from './measure.ts';
+import { runPiece, type PieceLimits, type PiecePorts } from './piece.ts';
+import { plan, type PlanPorts } from './plan.ts';
+import { openUpstream } from './open-upstream.ts';
+import type { HeldId } from './range-work.ts';
+import type { Range } from './ranges.ts';
+
+/** Events that wait for Pub/Sub at once: a batch or two of the largest. */
+const PENDING_BYTES_MAX = 64 * 1024 * 1024;
+const HAND_OUT_TIMEOUT_MS = 10_000;
+/** A lease outlives its piece by this, so that a slow end overlaps with nobody's beginning. */
+const LEASE_MARGIN_S = 30;
+
+/** A fetcher that can be closed, for whoever is not ended with its process. */
+export interface OpenFetcher extends Fetcher {
+  close(): Promise<void>;
+}
+
+/** Opens what fetch needs; connections are made at first use. */
+export async function openFetcher(
+  configuration: FetchConfiguration,
+  log: Log,
+): Promise<OpenFetcher> {
+  const { pool, close } = await openPostgres({ ...configuration, applicationName: 'fetch', log });
+  const pubsub = openPubSub(configuration);
+  const incoming = openPublisher({
+    pubsub,
+    topic: configuration.TOPIC_INCOMING,
+    pendingBytesMax: PENDING_BYTES_MAX,
+  });
+  const work = openRawPublisher(pubsub, configuration.TOPIC_FETCH);
+  const ports = piecePorts(configuration, pool, (line) => incoming.publish(line), log);
+  const limits = pieceLimitsOf(configuration);
+  const holder = randomUUID();
+  return {
+    plan: () =>
+      plan(planPorts(pool, (id) => handOut(work, id), log), {
+        configured: configuration.FETCH_SOURCES,
+        outbox: configuration.FETCH_OUTBOX === 'on',
+        monitors: configuration.FETCH_MONITORS === 'on',
+      }),
+    async work(sourceId) {
+      const seconds = configuration.FETCH_PIECE_SECONDS + LEASE_MARGIN_S;
+      const lease = await takeLease(pool, { name: `fetch ${sourceId}`, holder, seconds });
+      if (lease === undefined) return undefined;
+      try {
+        // Read under the lease: another piece may just have been here.
+        const source = await sources.sourceById(pool, sourceId);
+        if (source?.state !== 'active' || source.nextAt.getTime() > Date.now()) return undefined;
+        const report = await runPiece(source, ports, limits);
+        if (report.finished && report.failure === undefined) {
+          await measureDue(source, ports, limits, configuration.FETCH_COVERAGE_HOURS);
+        }
+        return report;
+      } finally {
+        await releaseLease(pool, lease);
+      }
+    },
+    async close() {
+      await Promise.allSettled([incoming.close(), work.close(), close()]);
+      await pubsub.close();
+    },
+  };
+}
+
+type Pool = Awaited<ReturnType<typeof openPostgres>>['pool'];
+
+/** The doors of a piece of work, joined to the real database, Pub/Sub and network. */
+export function piecePorts(
+  configuration: FetchConfiguration,
+  pool: Pool,
+  publish: PiecePorts['publish'],
+  log: Log,
+): FetchPorts {
+  return {
+    ...openUpstream(configuration),
+    known: (events) => knownIds(pool, events),
+    publish,
+    policy: policyOf(writeRulesOf(configuration)),
+    covered: (source, key) => coveredRanges(pool, source, key),
+    cover: (range) => coverRange(pool, range),
+    uncover: (range) => uncoverRange(pool, range),
+    held: (filter, range, idsMax, signal) => heldIds(pool, filter, range, idsMax, signal),
+    events: async (ids) => parsed(await queryEvents(pool, { ids }, { limit: ids.length })),
+    record: (id, run) => sources.recordRun(pool, id, run),
+    quarantine: async (id, reason) => void (await sources.quarantineSource(pool, id, reason)),
+    append: (coverage) => appendCoverage(pool, coverage),
+    async lastMeasuredAt(source, filterKey) {
+      const [last] = await readCoverage(pool, source, { filterKey, limit: 1 });
+      return last?.measuredAt.getTime();
+    },
+    chance: Math.random,
+    nowMs: Date.now,
+    log,
+  };
+}
+
+/** What a visit and a measurement together reach. */
+export type FetchPorts = PiecePorts & Parameters<typeof measureDue>[1];
+
+export function pieceLimitsOf(configuration: FetchConfiguration): PieceLimits {
+  const days = configuration.FETCH_BACKFILL_DAYS;
+  return {
+    pieceMs: configuration.FETCH_PIECE_SECONDS * 1_000,
+    eventsMax: configuration.FETCH_PIECE_EVENTS,
+    bytesMax: configuration.FETCH_PIECE_BYTES,
+    requestsMax: configuration.FETCH_PIECE_REQUESTS,
+    overlapSeconds: configuration.FETCH_OVERLAP_SECONDS,
+    sinceSeconds: days === 0 ? 0 : Math.floor(Date.now() / 1_000) - days * 86_400,
+  };
+}
+
+function planPorts(pool: Pool, hand: (id: number) => Promise<void>, log: Log): PlanPorts {
+  return {
+    async introduce({ paused, ...source }) {
+      const { id, state } = await sources.addSource(pool, source);
+      if (paused !== undefined && state === 'active') await sources.pauseSource(pool, id, paused);
+    },
+    list: () => sources.listSources(pool),
+    due: (limit) => sources.dueSources(pool, { limit }),
+    newest: async (filter, limit) => parsed(await queryEvents(pool, filter, { limit })),
+    handOut: hand,
+    log,
+  };
+}
+
+/** An empty message would not be delivered by every version of functions-framework, so it has data. */
+const handOut = (work: ReturnType<typeof openRawPublisher>, id: number): Promise<void> =>
+  work.publish(Buffer.from(String(id)), { source: String(id) }, HAND_OUT_TIMEOUT_MS);
+
+async function heldIds(
+  pool: Pool,
+  filter: Filter,
+  range: Range,
+  idsMax: number,
+  signal: AbortSignal,
+): Promise<readonly HeldId[] | undefined> {
+  const held: HeldId[] = [];
+  const { since, until } = range;
+  const asked = { since, until, idsMax: idsMax + 1, signal };
+  for await (const page of listIds(pool, filter, asked)) {
+    held.push(...page);
+    if (held.length > idsMax) return undefined;
+  }
+  return held;
+}
+
+const parsed = (rows: readonly { readonly text: string }[]): NostrEvent[] =>
+  rows.map(({ text }) => JSON.parse(text) as NostrEvent);

@@ -1,0 +1,197 @@
+import { randomUUID } from 'node:crypto';
+import type { Log } from '../cloud/log.ts';
+import type { Source, SourceRun } from '../database/sources.ts';
+import type { Connection } from '../upstream/connection.ts';
+import { reasonOf, UpstreamFailure } from '../upstream/failure.ts';
+import type { RelayInformation } from '../upstream/information.ts';
+import { Delivery, type DeliveryPorts } from './delivery.ts';
+import { filterKey } from '../nostr/filter-key.ts';
+import { FILTER_MS_MIN, INVALID_JUDGED_FROM, INVALID_SHARE_MAX } from './limits.ts';
+import { type RangePorts, RangeWork } from './range-work.ts';
+import { missingRanges, type Range } from './ranges.ts';
+import { scheduleSource } from './schedule-source.ts';
+import { sendEvents, type SendPorts } from './send.ts';
+import { newTally } from './tally.ts';
+
+/** What a piece of work reaches of the world. */
+export interface PiecePorts extends DeliveryPorts, RangePorts, SendPorts {
+  /** Opens a guarded and bounded connection; logs in where it is asked and we have a key. */
+  connect(source: Source, signal: AbortSignal): Promise<Connection>;
+  /** Its NIP-11 document; undefined where it shows none. */
+  information(source: Source): Promise<RelayInformation | undefined>;
+  record(sourceId: number, run: SourceRun): Promise<void>;
+  quarantine(sourceId: number, reason: string): Promise<void>;
+  /** From 0 to 1. */
+  chance(): number;
+  readonly log: Log;
+}
+
+export interface PieceLimits {
+  /** From the first connection to the last acknowledgement. */
+  readonly pieceMs: number;
+  readonly eventsMax: number;
+  readonly bytesMax: number;
+  readonly requestsMax: number;
+  /** The newest covered seconds are looked at again: some events arrive late. */
+  readonly overlapSeconds: number;
+  /** Events before this second are not fetched. */
+  readonly sinceSeconds: number;
+}
+
+/** What came of a piece, for the log and for tests. */
+export interface PieceReport {
+  readonly requests: number;
+  readonly events: number;
+  readonly fresh: number;
+  readonly sent: number;
+  readonly invalid: number;
+  readonly bytes: number;
+  readonly rounds: number;
+  readonly withheld: number;
+  readonly suspect: number;
+  /** False where bounds ended it and there is more to fetch. */
+  readonly finished: boolean;
+  readonly failure: string | undefined;
+}
+
+/**
+ * Does one source's piece of work: each filter's missing ranges, newest first, within the bounds.
+ * What is covered is noted step by step, only after Pub/Sub has the events, so that a kill at any
+ * moment repeats a step and loses nothing. Whatever the source does ends up in its record.
+ * Rejects only where our own side fails.
+ */
+export async function runPiece(
+  source: Source,
+  ports: PiecePorts,
+  limits: PieceLimits,
+): Promise<PieceReport> {
+  const tally = newTally();
+  const delivery = new Delivery(ports, source, `fetch-${source.id}-${randomUUID().slice(0, 8)}`);
+  const deadline = AbortSignal.timeout(limits.pieceMs);
+  const endsAtMs = ports.nowMs() + limits.pieceMs;
+  let connection: Connection | undefined;
+  let failure: string | undefined;
+  let finished = false;
+  let sent = 0;
+  let nip77 = source.nip77;
+  let information: RelayInformation | undefined;
+  try {
+    information = await ports.information(source);
+    connection = await ports.connect(source, deadline);
+    const work = new RangeWork(connection, ports, delivery, tally, {
+      ...limits,
+      signal: deadline,
+      pageLimit: information?.limitMax,
+      nip77: nip77 ?? information?.nips?.includes(77) ?? true,
+    });
+    if (source.direction !== 'up') {
+      finished = await fetchAll(source, ports, limits, work, endsAtMs);
+    }
+    nip77 = work.nip77;
+    if (source.direction !== 'down') {
+      const toSend = { source, ports, limits, signal: deadline };
+      sent = await sendEvents(connection, toSend, tally);
+    }
+  } catch (error) {
+    const ours = !(error instanceof UpstreamFailure) && !deadline.aborted;
+    failure = reasonOf(error);
+    if (ours) throw error;
+    // Work that takes longer than a piece is no failure of the source, if it brought anything.
+    if (deadline.aborted && delivery.counts.events > 0) failure = undefined;
+  } finally {
+    await connection?.close();
+  }
+  const report: PieceReport = {
+    requests: tally.requests,
+    events: delivery.counts.events,
+    fresh: delivery.counts.fresh,
+    sent,
+    invalid: tally.invalid + (connection?.faults ?? 0),
+    bytes: connection?.bytesReceived ?? 0,
+    rounds: tally.rounds,
+    withheld: tally.withheld,
+    suspect: tally.suspect,
+    finished,
+    failure,
+  };
+  await record(source, report, ports, { nip77, information });
+  return report;
+}
+
+/** Fetches every filter of a source; false where time or another bound ended it before. */
+async function fetchAll(
+  source: Source,
+  ports: PiecePorts,
+  limits: PieceLimits,
+  work: RangeWork,
+  endsAtMs: number,
+): Promise<boolean> {
+  let finished = true;
+  const { filters } = source;
+  for (const [n, filter] of filters.entries()) {
+    const leftMs = endsAtMs - ports.nowMs();
+    const shareMs = Math.max(FILTER_MS_MIN, leftMs / (filters.length - n));
+    const key = filterKey(filter);
+    const gaps = await missing(source, key, ports, limits);
+    const until = { ms: ports.nowMs() + Math.min(leftMs, shareMs) };
+    const done = await work.fetch(filter, gaps, until.ms, (range) =>
+      ports.cover({ source: source.id, filterKey: key, ...range }),
+    );
+    finished &&= done;
+  }
+  return finished;
+}
+
+/** What is not covered yet, newest first; the newest covered seconds count as missing. */
+async function missing(
+  source: Source,
+  key: string,
+  ports: PiecePorts,
+  { overlapSeconds, sinceSeconds }: PieceLimits,
+): Promise<Range[]> {
+  const now = Math.floor(ports.nowMs() / 1_000);
+  const covered = await ports.covered(source.id, key);
+  const newest = covered.at(-1);
+  const trimmed = covered.map((range) =>
+    range === newest ? { ...range, until: range.until - overlapSeconds } : range,
+  );
+  return missingRanges(trimmed, { since: sinceSeconds, until: now });
+}
+
+async function record(
+  source: Source,
+  report: PieceReport,
+  ports: PiecePorts,
+  found: { nip77: boolean | undefined; information: RelayInformation | undefined },
+): Promise<void> {
+  const { requests, events, fresh, invalid, bytes, failure, finished } = report;
+  const visit = {
+    requests,
+    newEvents: fresh,
+    failed: failure !== undefined,
+    unfinished: !finished && fresh > 0,
+  };
+  const { standing, nextInSeconds } = scheduleSource(source.standing, visit, ports.chance());
+  await ports.record(source.id, {
+    requests,
+    events,
+    newEvents: fresh,
+    bytes,
+    invalid,
+    standing,
+    nextInSeconds,
+    ...(failure !== undefined && { failure }),
+    ...(found.nip77 !== undefined && { nip77: found.nip77 }),
+    ...(found.information !== undefined && { information: { ...found.information } }),
+  });
+  const seen = events + invalid;
+  if (invalid >= INVALID_JUDGED_FROM && invalid > INVALID_SHARE_MAX * seen) {
+    const reason = `${invalid} of ${seen} events were invalid or not what was asked for`;
+    await ports.quarantine(source.id, reason);
+    ports.log.warning('source is quarantined', { source: source.url, reason });
+  }
+  ports.log[failure === undefined ? 'info' : 'warning']('source visited', {
+    source: source.url,
+    ...report,
+  });
+}

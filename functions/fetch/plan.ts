@@ -1,0 +1,90 @@
+import type { Log } from '../cloud/log.ts';
+import type { NewSource, Source } from '../database/sources.ts';
+import type { NostrEvent } from '../nostr/event.ts';
+import { OUTBOX_AUTHORS_MAX, PLANNED_MAX } from './limits.ts';
+import { KIND_RELAY_LIST, KIND_RELAY_MONITORED, monitoredRelays, outboxesOf } from './outbox.ts';
+
+/** What planning reaches of the world. */
+export interface PlanPorts {
+  /** Adds a source, unless it is there already; what an operator said of it stays. */
+  introduce(source: NewSource & { readonly paused?: string }): Promise<void>;
+  list(): Promise<readonly Source[]>;
+  due(limit: number): Promise<readonly Source[]>;
+  /** Our newest events of these kinds, by these authors or by anybody. */
+  newest(
+    filter: { readonly kinds: readonly number[]; readonly authors?: readonly string[] },
+    limit: number,
+  ): Promise<readonly NostrEvent[]>;
+  /** Puts one source's piece of work into the topic `fetch`. */
+  handOut(sourceId: number): Promise<void>;
+  readonly log: Log;
+}
+
+export interface PlanRules {
+  /** Addresses that the configuration names. */
+  readonly configured: readonly string[];
+  readonly outbox: boolean;
+  readonly monitors: boolean;
+}
+
+export interface PlanReport {
+  readonly introduced: number;
+  readonly handedOut: number;
+}
+
+/** Relays of monitors that one call looks at. */
+const MONITORED_MAX = 500;
+
+/**
+ * One call of the scheduler: notes sources that are new, and hands each one that is due its own
+ * piece of work, so that sources are visited side by side by as many instances as are needed.
+ * Handing out twice does no harm: a piece takes a lease on its source.
+ */
+export async function plan(ports: PlanPorts, rules: PlanRules): Promise<PlanReport> {
+  const known = await ports.list();
+  const urls = new Set(known.map(({ url }) => url));
+  let introduced = 0;
+  for (const url of rules.configured) {
+    if (urls.has(url)) continue;
+    await ports.introduce({ url, origin: 'configured' });
+    introduced += 1;
+  }
+  if (rules.outbox) introduced += await introduceOutboxes(ports, known, urls);
+  if (rules.monitors) introduced += await introduceMonitored(ports, urls);
+  const due = await ports.due(PLANNED_MAX);
+  await Promise.all(due.map(({ id }) => ports.handOut(id)));
+  ports.log.debug('fetch planned', { introduced, handedOut: due.length });
+  return { introduced, handedOut: due.length };
+}
+
+/** The outbox model: what an author writes is fetched from where the author says it is. */
+async function introduceOutboxes(
+  ports: PlanPorts,
+  known: readonly Source[],
+  urls: ReadonlySet<string>,
+): Promise<number> {
+  const authors = new Set<string>();
+  for (const { origin, filters } of known) {
+    if (origin === 'outbox') continue;
+    for (const filter of filters) for (const author of filter.authors ?? []) authors.add(author);
+  }
+  if (authors.size === 0) return 0;
+  const ours = [...authors].slice(0, OUTBOX_AUTHORS_MAX);
+  const lists = await ports.newest({ kinds: [KIND_RELAY_LIST], authors: ours }, ours.length);
+  const outboxes = outboxesOf(lists);
+  for (const { url, authors: of } of outboxes) {
+    // Said each time: an author may have come to write there since.
+    await ports.introduce({ url, origin: 'outbox', filters: [{ authors: of }] });
+  }
+  return outboxes.filter(({ url }) => !urls.has(url)).length;
+}
+
+/** Candidates only: an operator resumes those that are wanted. */
+async function introduceMonitored(ports: PlanPorts, urls: ReadonlySet<string>): Promise<number> {
+  const events = await ports.newest({ kinds: [KIND_RELAY_MONITORED] }, MONITORED_MAX);
+  const fresh = monitoredRelays(events).filter((url) => !urls.has(url));
+  for (const url of fresh) {
+    await ports.introduce({ url, origin: 'monitor', paused: 'seen by a monitor; resume to fetch' });
+  }
+  return fresh.length;
+}

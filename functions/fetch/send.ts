@@ -1,0 +1,104 @@
+import type { Source } from '../database/sources.ts';
+import type { NostrEvent } from '../nostr/event.ts';
+import type { Filter } from '../nostr/filter.ts';
+import type { Connection } from '../upstream/connection.ts';
+import { filterKey } from '../nostr/filter-key.ts';
+import { IDS_A_REQUEST, SENT_IDS_MAX } from './limits.ts';
+import type { HeldId } from './range-work.ts';
+import { missingRanges, newerPart, type Range } from './ranges.ts';
+import type { Tally } from './tally.ts';
+
+/** What sending reaches of the database. */
+export interface SendPorts {
+  covered(source: number, filterKey: string): Promise<readonly Range[]>;
+  cover(range: Range & { readonly source: number; readonly filterKey: string }): Promise<void>;
+  held(
+    filter: Filter,
+    range: Range,
+    idsMax: number,
+    signal: AbortSignal,
+  ): Promise<readonly HeldId[] | undefined>;
+  /** Our events with these ids. */
+  events(ids: readonly string[]): Promise<readonly NostrEvent[]>;
+  readonly nowMs: () => number;
+}
+
+interface ToSend {
+  readonly source: Source;
+  readonly ports: SendPorts;
+  readonly limits: { readonly overlapSeconds: number; readonly sinceSeconds: number };
+  readonly signal: AbortSignal;
+}
+
+/** Answers after which it is no use to go on now. */
+const LATER = /^(rate-limited|error):/;
+
+/**
+ * Sends what we hold of a source's filters to it, newest first, and remembers the ranges that it
+ * has answered for. An event that it refuses is not offered again.
+ * @returns how many events it took, those that it had already included.
+ * @throws UpstreamFailure where it does not answer.
+ */
+export async function sendEvents(
+  connection: Connection,
+  { source, ports, limits, signal }: ToSend,
+  tally: Tally,
+): Promise<number> {
+  let sent = 0;
+  for (const filter of source.filters) {
+    // Ranges of sending stand beside those of fetching, under a name of their own.
+    const key = `up:${filterKey(filter)}`;
+    const now = Math.floor(ports.nowMs() / 1_000);
+    const covered = [...(await ports.covered(source.id, key))];
+    const last = covered.pop();
+    if (last !== undefined) covered.push({ ...last, until: last.until - limits.overlapSeconds });
+    const window = { since: limits.sinceSeconds, until: now };
+    for (const gap of missingRanges(covered, window)) {
+      let { until } = gap;
+      while (until >= gap.since && !signal.aborted) {
+        const { part, held } = await newestHeld(filter, { since: gap.since, until }, ports, signal);
+        const took = await sendAll(connection, held, ports, tally, signal);
+        if (took === undefined) return sent;
+        sent += took;
+        await ports.cover({ source: source.id, filterKey: key, ...part });
+        until = part.since - 1;
+      }
+    }
+  }
+  return sent;
+}
+
+/** The newest part of a range that holds no more events than one step sends. */
+async function newestHeld(
+  filter: Filter,
+  range: Range,
+  ports: SendPorts,
+  signal: AbortSignal,
+): Promise<{ part: Range; held: readonly HeldId[] }> {
+  for (let part = range; ; part = newerPart(part)) {
+    const idsMax = part.since === part.until ? Number.MAX_SAFE_INTEGER : SENT_IDS_MAX;
+    const held = await ports.held(filter, part, idsMax, signal);
+    if (held !== undefined) return { part, held };
+  }
+}
+
+/** @returns how many were taken; undefined where the relay wants no more for now. */
+async function sendAll(
+  connection: Connection,
+  held: readonly HeldId[],
+  ports: SendPorts,
+  tally: Tally,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  let took = 0;
+  for (let at = 0; at < held.length; at += IDS_A_REQUEST) {
+    if (signal.aborted) return undefined;
+    const ids = held.slice(at, at + IDS_A_REQUEST).map(({ id }) => id);
+    const events = await ports.events(ids);
+    const answers = await Promise.all(events.map((event) => connection.publish(event)));
+    tally.requests += events.length;
+    if (answers.some(({ accepted, message }) => !accepted && LATER.test(message))) return undefined;
+    took += answers.filter(({ accepted }) => accepted).length;
+  }
+  return took;
+}
