@@ -17,6 +17,8 @@ export interface IncomingMeta {
   readonly trace: string;
   /** Where it came from: `client`, or the address of the upstream relay. */
   readonly source: string;
+  /** That upstream's number in the table of sources; absent for clients. */
+  readonly sourceId?: number;
   /** Public keys that the socket had authenticated (NIP-42). */
   readonly keys: readonly string[];
 }

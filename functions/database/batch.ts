@@ -2,10 +2,19 @@ import { dTag, type NostrEvent } from '../nostr/event.ts';
 import { isVersioned, kindClass } from '../nostr/kinds.ts';
 import { authorKey, dKey, eventKey, isKeptKind, type Key, LOWEST_KEY } from './keys.ts';
 
+/** Where an event was first seen, and when. */
+export interface Seen {
+  /** The source that gave it; absent where a client published it. */
+  readonly seenFrom?: number;
+  /** When we took it: Unix time in milliseconds. */
+  readonly seenAt: number;
+}
+
 /** An event to write, and its text as `eventText` made it. */
 export interface NewEvent {
   readonly event: NostrEvent;
   readonly text: string;
+  readonly seen?: Seen;
 }
 
 /** An event of a batch with its keys. */
@@ -27,10 +36,10 @@ export interface AddressLimit {
   readonly key: Key;
 }
 
-/** The events of a batch, each id once, in the order of their first occurrence. */
+/** The events of a batch, each id once, in the order of their first occurrence, which counts. */
 export function prepareBatch(events: readonly NewEvent[]): BatchEvent[] {
   const batch = new Map<string, BatchEvent>();
-  for (const { event, text } of events) {
+  for (const { event, text, seen } of events) {
     if (batch.has(event.id)) continue;
     if (kindClass(event.kind) === 'ephemeral') {
       throw new RangeError(`kind ${event.kind} is ephemeral: such events are not for the database`);
@@ -40,7 +49,8 @@ export function prepareBatch(events: readonly NewEvent[]): BatchEvent[] {
     let d: Key | undefined;
     if (versioned) d = dKey(kindClass(event.kind) === 'addressable' ? dTag(event) : '');
     else if (isKeptKind(event.kind)) d = key;
-    batch.set(event.id, { event, text, key, author: authorKey(event.pubkey), d, versioned });
+    const author = authorKey(event.pubkey);
+    batch.set(event.id, { event, text, key, author, d, versioned, ...(seen && { seen }) });
   }
   return [...batch.values()];
 }

@@ -19,17 +19,18 @@ export async function insertRegular(
     name: 'insert-events',
     // In the order of keys, so that two batches with the same events never wait for each other.
     text: `with added as (
-        insert into events (created_at, key, author, kind, text)
-        select created_at, key, author, kind, text
-        from unnest($1::bigint[], $2::uuid[], $3::uuid[], $4::int[], $5::text[])
-          as given(created_at, key, author, kind, text)
+        insert into events (created_at, key, author, kind, text, seen_from, seen_at)
+        select created_at, key, author, kind, text, seen_from, seen_at
+        from unnest($1::bigint[], $2::uuid[], $3::uuid[], $4::int[], $5::text[], $6::int[],
+            $7::bigint[])
+          as given(created_at, key, author, kind, text, seen_from, seen_at)
         order by key
         on conflict do nothing
         returning key, created_at, kind
       ), tagged as (
         insert into event_tags (tag, created_at, key, kind)
         select tag, created_at, key, kind
-        from added join unnest($6::uuid[], $7::uuid[]) as given(key, tag) using (key)
+        from added join unnest($8::uuid[], $9::uuid[]) as given(key, tag) using (key)
       )
       select replace(key::text, '-', '') from added`,
     values: [...eventColumns(events), ...tagColumns(events)],
@@ -55,13 +56,15 @@ export async function insertKept(
   if (events.length === 0) return { stored: [], replaced: [], refused };
   const { rows } = await client.query<[Key, string | null]>({
     name: 'insert-kept',
-    text: `insert into kept as k (created_at, key, author, kind, text, d)
-      select created_at, key, author, kind, text, d
-      from unnest($1::bigint[], $2::uuid[], $3::uuid[], $4::int[], $5::text[], $6::uuid[])
-        as given(created_at, key, author, kind, text, d)
+    text: `insert into kept as k (created_at, key, author, kind, text, seen_from, seen_at, d)
+      select created_at, key, author, kind, text, seen_from, seen_at, d
+      from unnest($1::bigint[], $2::uuid[], $3::uuid[], $4::int[], $5::text[], $6::int[],
+          $7::bigint[], $8::uuid[])
+        as given(created_at, key, author, kind, text, seen_from, seen_at, d)
       order by author, kind, d
       on conflict (author, kind, d) do update
       set created_at = excluded.created_at, key = excluded.key, text = excluded.text,
+        seen_from = excluded.seen_from, seen_at = excluded.seen_at,
         replaced = substr(k.text, 8, 64)
       where excluded.created_at > k.created_at
         or (excluded.created_at = k.created_at and excluded.key < k.key)
@@ -146,6 +149,8 @@ const eventColumns = (events: readonly BatchEvent[]): (string | string[])[] => [
   plainArray(events.map(({ author }) => author)),
   plainArray(events.map(({ event }) => event.kind)),
   events.map(({ text }) => text),
+  plainArray(events.map(({ seen }) => seen?.seenFrom ?? 'null')),
+  plainArray(events.map(({ seen }) => seen?.seenAt ?? 'null')),
 ];
 
 /** Two columns: key of the event, tag. */

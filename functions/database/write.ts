@@ -15,7 +15,7 @@ import { applyRequests, limitAddresses, type Removed } from './deletions.ts';
 import { insertKept, insertRegular, type Replaced } from './inserts.ts';
 import { sqlStateOf, withTransaction } from './session.ts';
 
-export type { NewEvent } from './batch.ts';
+export type { NewEvent, Seen } from './batch.ts';
 
 /** What became of one event. */
 export type WriteOutcome =

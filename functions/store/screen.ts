@@ -1,5 +1,5 @@
 import type { IncomingMeta, RawLine } from '../cloud/envelope.ts';
-import type { NewEvent } from '../database/write.ts';
+import type { NewEvent, Seen } from '../database/write.ts';
 import { eventText, isHex64, parseEvent } from '../nostr/event.ts';
 import { kindClass } from '../nostr/kinds.ts';
 import type { Verifier } from '../nostr/verify.ts';
@@ -48,21 +48,31 @@ export function screen(
     return refused('ephemeral events are not stored', event.id);
   }
   if (!verifier.verify(event)) return refused('id or signature is not true', event.id);
-  return { ok: true, value: { event, text, meta } };
+  return { ok: true, value: { event, text, meta, seen: seenBy(meta) } };
 }
 
 /** What is wrong in the company of an event takes nothing from the event: it gets the fallback. */
 function parseMeta(value: unknown, fallback: IncomingMeta): IncomingMeta {
   if (typeof value !== 'object' || value === null) return fallback;
-  const { acceptedAt, trace, source, keys } = value as Record<string, unknown>;
+  const { acceptedAt, trace, source, sourceId, keys } = value as Record<string, unknown>;
   return {
     acceptedAt: Number.isSafeInteger(acceptedAt) ? (acceptedAt as number) : fallback.acceptedAt,
     trace: typeof trace === 'string' ? trace.slice(0, TRACE_MAX) : fallback.trace,
     source: typeof source === 'string' ? source.slice(0, SOURCE_MAX) : fallback.source,
+    ...(isSourceId(sourceId) && { sourceId }),
     keys: Array.isArray(keys) ? keys.filter(isHex64) : fallback.keys,
   };
 }
 
+/** What the database keeps of where the event came from. */
+const seenBy = ({ sourceId, acceptedAt }: IncomingMeta): Seen =>
+  sourceId === undefined ? { seenAt: acceptedAt } : { seenFrom: sourceId, seenAt: acceptedAt };
+
+/** A number that the database's integer can hold: a wrong one must not refuse the event. */
+const isSourceId = (value: unknown): value is number =>
+  Number.isInteger(value) && (value as number) > 0 && (value as number) <= SOURCE_ID_MAX;
+
+const SOURCE_ID_MAX = 2 ** 31 - 1;
 /** Longer than any trace of ours or of Cloud Trace. */
 const TRACE_MAX = 200;
 /** An upstream relay's address. */

@@ -1,5 +1,8 @@
 import type { Filter } from '../nostr/filter.ts';
+import { plainFilter } from '../nostr/plain-filter.ts';
 import { accept, type Result, refuse } from '../nostr/result.ts';
+
+export { plainFilter };
 
 /** What a relay says (NIP-01), with nothing believed of the event inside. */
 export type RelayMessage =
@@ -56,14 +59,6 @@ export function parseRelayMessage(text: string): Result<RelayMessage> {
 }
 
 const wordsIn = (value: unknown): string => (typeof value === 'string' ? cleanWords(value) : '');
-
-/** A filter as NIP-01 writes it in JSON. */
-export function plainFilter(filter: Filter): Record<string, unknown> {
-  const { tags, ...rest } = filter;
-  const plain: Record<string, unknown> = { ...rest };
-  for (const [letter, values] of tags ?? []) plain[`#${letter}`] = values;
-  return plain;
-}
 
 /** The text of a REQ. */
 export const requestText = (id: string, filters: readonly Filter[]): string =>

@@ -1,6 +1,7 @@
 import { encodeLines, FORMAT, type StoredMeta } from '../../../functions/cloud/envelope.ts';
 import { openLog } from '../../../functions/cloud/log.ts';
 import type { Line } from '../../../functions/cloud/publisher.ts';
+import type { Seen } from '../../../functions/database/write.ts';
 import { eventText, type NostrEvent } from '../../../functions/nostr/event.ts';
 import { loadVerifier, type Verifier } from '../../../functions/nostr/verify.ts';
 import type { DeadLetter } from '../../../functions/store/dead-letter.ts';
@@ -91,6 +92,28 @@ describe('storePush', () => {
       { meta: { id: others[0]?.id, outcome: 'duplicate', ...common } },
       { meta: { id: others[1]?.id, outcome: 'superseded', ...common } },
       { meta: { id: others[2]?.id, outcome: 'deleted', ...common } },
+    ]);
+  });
+
+  it('hands on where an event was first seen, as far as that can be true', async () => {
+    const written: (Seen | undefined)[] = [];
+    const { all } = ports({
+      write: async (events) => {
+        written.push(...events.map(({ seen }) => seen));
+        return { transaction: 1, outcomes: events.map(() => ({ outcome: 'duplicate' })) };
+      },
+    });
+    const upstream = { ...META, source: 'wss://relay.example/' };
+    const ids = [7, undefined, 0, -1, 1.5, 2 ** 31, '7'];
+    const lines = ids.map((sourceId, n) => ({
+      meta: sourceId === undefined ? META : { ...upstream, sourceId },
+      text: eventText(note(n)),
+    }));
+    const verdict = await storePush(pushOf(encodeLines(lines)), RAW, all);
+    expect(verdict.counts).toEqual({ duplicate: ids.length });
+    expect(written).toEqual([
+      { seenFrom: 7, seenAt: 1_000 },
+      ...ids.slice(1).map(() => ({ seenAt: 1_000 })),
     ]);
   });
 

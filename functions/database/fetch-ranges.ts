@@ -1,0 +1,53 @@
+import type pg from 'pg';
+import { withTransaction } from './session.ts';
+
+/** Seconds of created_at, both ends included. */
+export interface CoveredRange {
+  readonly since: number;
+  readonly until: number;
+}
+
+/** What has been fetched of a source for a filter: disjoint, apart, oldest first. */
+export async function coveredRanges(
+  pool: pg.Pool,
+  source: number,
+  filterKey: string,
+): Promise<CoveredRange[]> {
+  const { rows } = await pool.query<{ since: string; until: string }>({
+    name: 'covered-ranges',
+    text: 'select since, until from fetch_ranges where source = $1 and filter_key = $2 order by since',
+    values: [source, filterKey],
+  });
+  return rows.map(({ since, until }) => ({ since: Number(since), until: Number(until) }));
+}
+
+/**
+ * Notes that a range is fetched, merged with all that it overlaps or touches. Whoever does the
+ * same at the same time waits for the source's row, so that ranges stay disjoint and apart.
+ */
+export async function coverRange(
+  pool: pg.Pool,
+  given: CoveredRange & { readonly source: number; readonly filterKey: string },
+): Promise<void> {
+  const { source, filterKey, since, until } = given;
+  if (!Number.isSafeInteger(since) || !Number.isSafeInteger(until) || since > until) {
+    throw new RangeError(`no range of seconds: ${since} to ${until}`);
+  }
+  await withTransaction(pool, 'begin', async (client) => {
+    const lock = 'select from sources where id = $1 for no key update';
+    const { rowCount } = await client.query({ name: 'lock-source', text: lock, values: [source] });
+    if (rowCount !== 1) throw new Error(`there is no source ${source}`);
+    // A statement of its own, so that its snapshot is of after the wait for the lock.
+    await client.query({
+      name: 'cover-range',
+      text: `with gone as (
+          delete from fetch_ranges
+          where source = $1 and filter_key = $2 and since <= $4::bigint + 1 and until >= $3::bigint - 1
+          returning since, until
+        )
+        insert into fetch_ranges (source, filter_key, since, until)
+        select $1, $2, least($3, min(since)), greatest($4, max(until)) from gone`,
+      values: [source, filterKey, since, until],
+    });
+  });
+}

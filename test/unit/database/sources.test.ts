@@ -1,0 +1,277 @@
+import { appendCoverage, readCoverage } from '../../../functions/database/coverage.ts';
+import { coveredRanges, coverRange } from '../../../functions/database/fetch-ranges.ts';
+import { migrate } from '../../../functions/database/migrate.ts';
+import {
+  addSource,
+  dueSources,
+  listSources,
+  pauseSource,
+  quarantineSource,
+  recordRun,
+  removeSource,
+  resumeSource,
+  type Source,
+  type SourceRun,
+  sourceById,
+  sourceByUrl,
+} from '../../../functions/database/sources.ts';
+import { createDatabase, type TestDatabase } from '../../support/postgres.ts';
+import { authorOf } from '../../support/unsigned.ts';
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createDatabase();
+  await migrate(database.url);
+});
+afterAll(() => database.drop());
+beforeEach(() => database.pool.query('truncate sources, fetch_ranges, fetch_coverage'));
+
+let count = 0;
+const urlOf = (): string => {
+  count += 1;
+  return `wss://relay-${count}.example/`;
+};
+const configured = () =>
+  addSource(database.pool, { url: urlOf(), origin: 'configured' }) as Promise<Source>;
+const stateOf = async ({ id }: Source) => {
+  const source = await sourceById(database.pool, id);
+  return [source?.state, source?.reason];
+};
+const due = async (limit = 10) =>
+  (await dueSources(database.pool, { limit })).map(({ url }) => url);
+const RUN: SourceRun = {
+  requests: 2,
+  events: 10,
+  newEvents: 4,
+  bytes: 5_000_000_000,
+  invalid: 1,
+  standing: { newPerRequest: 0.4, uptime: 1, failuresInRow: 0 },
+  nextInSeconds: 600,
+};
+
+describe('sources', () => {
+  it('are found again as they were added, without the times of their filters', async () => {
+    const url = urlOf();
+    const tags = new Map([['t', ['x']]]);
+    const added = await addSource(database.pool, {
+      url,
+      origin: 'configured',
+      direction: 'both',
+      filters: [
+        { kinds: [1, 7], since: 5, until: 9, limit: 3 },
+        { authors: [authorOf(1)], tags },
+      ],
+      limits: { eventsMax: 100 },
+      auth: true,
+    });
+    expect(added).toMatchObject({
+      url,
+      origin: 'configured',
+      direction: 'both',
+      state: 'active',
+      filters: [{ kinds: [1, 7] }, { authors: [authorOf(1)], tags }],
+      limits: { eventsMax: 100 },
+      auth: true,
+      nip77: undefined,
+      counts: { requests: 0, events: 0 },
+      standing: { newPerRequest: 0, uptime: 1, failuresInRow: 0 },
+    });
+    expect(await sourceByUrl(database.pool, url)).toEqual(added);
+    expect(await listSources(database.pool)).toEqual([added]);
+    expect(await sourceById(database.pool, added.id + 1)).toBeUndefined();
+  });
+
+  it('are added once, however many do it at the same time', async () => {
+    const url = urlOf();
+    const add = () => addSource(database.pool, { url, origin: 'outbox' });
+    const ids = await Promise.all(Array.from({ length: 8 }, async () => (await add()).id));
+    expect(new Set(ids).size).toBe(1);
+  });
+
+  it('that an operator adds again are active with the new filters, and due at once', async () => {
+    const source = await configured();
+    await recordRun(database.pool, source.id, RUN);
+    await quarantineSource(database.pool, source.id, 'forged events');
+    const again = await addSource(database.pool, {
+      url: source.url,
+      origin: 'configured',
+      filters: [{ kinds: [3] }],
+    });
+    expect(again).toMatchObject({ id: source.id, state: 'active', reason: undefined });
+    expect(again.filters).toEqual([{ kinds: [3] }]);
+    expect(again.counts.requests).toBe(2);
+    expect(await due()).toEqual([source.url]);
+  });
+
+  it('that were found automatically never overrule an operator, nor wake what sleeps', async () => {
+    const named = await configured();
+    const gone = await configured();
+    await removeSource(database.pool, gone.id);
+    const found = await addSource(database.pool, { url: urlOf(), origin: 'outbox' });
+    await pauseSource(database.pool, found.id, 'not now');
+    for (const { url } of [named, gone, found]) {
+      await addSource(database.pool, { url, origin: 'outbox', filters: [{ kinds: [0] }] });
+    }
+    const filtersOf = async ({ id }: Source) => (await sourceById(database.pool, id))?.filters;
+    expect(await filtersOf(named)).toEqual([{}]);
+    expect(await stateOf(gone)).toEqual(['removed', undefined]);
+    expect(await stateOf(found)).toEqual(['paused', 'not now']);
+    expect(await filtersOf(found)).toEqual([{ kinds: [0] }]);
+  });
+
+  it('are due in the order of their times while they are active', async () => {
+    const [first, second, third, paused] = [
+      await configured(),
+      await configured(),
+      await configured(),
+      await configured(),
+    ];
+    await recordRun(database.pool, first.id, { ...RUN, nextInSeconds: -10 });
+    await recordRun(database.pool, second.id, { ...RUN, nextInSeconds: -20 });
+    await recordRun(database.pool, third.id, { ...RUN, nextInSeconds: 20 });
+    await pauseSource(database.pool, paused.id);
+    expect(await due()).toEqual([second.url, first.url]);
+    expect(await due(1)).toEqual([second.url]);
+  });
+
+  it('are paused, quarantined, resumed and removed only from where that makes sense', async () => {
+    const source = await configured();
+    const { pool } = database;
+    const { id } = source;
+    expect(await resumeSource(pool, id)).toBe(false);
+    expect(await pauseSource(pool, id, 'holiday')).toBe(true);
+    // A worker that is still at it must not overrule the operator.
+    expect(await quarantineSource(pool, id, 'forged events')).toBe(false);
+    expect(await stateOf(source)).toEqual(['paused', 'holiday']);
+    expect(await resumeSource(pool, id)).toBe(true);
+    expect(await quarantineSource(pool, id, 'forged events')).toBe(true);
+    expect(await due()).toEqual([]);
+    expect(await stateOf(source)).toEqual(['quarantined', 'forged events']);
+    expect(await resumeSource(pool, id)).toBe(true);
+    expect(await due()).toEqual([source.url]);
+    expect(await removeSource(pool, id)).toBe(true);
+    expect(await removeSource(pool, id)).toBe(false);
+    expect(await pauseSource(pool, id)).toBe(false);
+    expect(await resumeSource(pool, id)).toBe(false);
+    expect(await listSources(pool)).toEqual([]);
+  });
+
+  it('with filters that nobody can read count as quarantined, and hinder no others', async () => {
+    const bad = await configured();
+    const good = await configured();
+    await database.pool.query(`update sources set filters = '[{"near":"me"}]' where id = $1`, [
+      bad.id,
+    ]);
+    expect(await due()).toEqual([good.url]);
+    expect(await stateOf(bad)).toEqual(['quarantined', expect.stringContaining('near')]);
+  });
+});
+
+describe('the record of a source', () => {
+  it('adds up visits, and keeps when and why the last one failed', async () => {
+    const { id } = await configured();
+    await recordRun(database.pool, id, { ...RUN, nip77: true, information: { name: 'R' } });
+    await recordRun(database.pool, id, {
+      ...RUN,
+      failure: 'no WebSocket within 10 s',
+      standing: { newPerRequest: 0.3, uptime: 0.8, failuresInRow: 1 },
+    });
+    const source = await sourceById(database.pool, id);
+    expect(source).toMatchObject({
+      counts: {
+        requests: 4,
+        events: 20,
+        newEvents: 8,
+        bytes: 10_000_000_000,
+        invalid: 2,
+        successes: 1,
+        failures: 1,
+      },
+      standing: { newPerRequest: 0.3, uptime: 0.8, failuresInRow: 1 },
+      lastFailure: 'no WebSocket within 10 s',
+      nip77: true,
+      information: { name: 'R' },
+    });
+    expect(source?.lastSuccessAt).toBeInstanceOf(Date);
+    expect(source?.lastFailureAt).toBeInstanceOf(Date);
+    const wait = Number(source?.nextAt) - Number(source?.lastFailureAt);
+    expect(Math.round(wait / 1_000)).toBe(600);
+  });
+});
+
+describe('covered ranges', () => {
+  const key = 'k1';
+  const cover = (source: number, since: number, until: number, filterKey = key) =>
+    coverRange(database.pool, { source, filterKey, since, until });
+
+  it('merge with what they overlap or touch, and with nothing else', async () => {
+    const { id } = await configured();
+    const other = await configured();
+    await cover(other.id, 0, 1_000);
+    await cover(id, 0, 1_000, 'k2');
+    await cover(id, 10, 19);
+    await cover(id, 30, 39);
+    await cover(id, 50, 59);
+    expect(await coveredRanges(database.pool, id, key)).toHaveLength(3);
+    await cover(id, 20, 29);
+    await cover(id, 12, 13);
+    expect(await coveredRanges(database.pool, id, key)).toEqual([
+      { since: 10, until: 39 },
+      { since: 50, until: 59 },
+    ]);
+    await cover(id, 0, Number.MAX_SAFE_INTEGER);
+    expect(await coveredRanges(database.pool, id, key)).toEqual([
+      { since: 0, until: Number.MAX_SAFE_INTEGER },
+    ]);
+    expect(await coveredRanges(database.pool, other.id, key)).toEqual([{ since: 0, until: 1_000 }]);
+  });
+
+  it('stay disjoint and apart, and lose nothing, when many are noted at the same time', async () => {
+    const { id } = await configured();
+    const seconds = new Set<number>();
+    const given = Array.from({ length: 120 }, (_, n) => {
+      const since = (n * 37) % 400;
+      const until = since + ((n * 13) % 9);
+      for (let at = since; at <= until; at += 1) seconds.add(at);
+      return { since, until };
+    });
+    await Promise.all(given.map(({ since, until }) => cover(id, since, until)));
+    const ranges = await coveredRanges(database.pool, id, key);
+    const covered = ranges.flatMap(({ since, until }) =>
+      Array.from({ length: until - since + 1 }, (_, n) => since + n),
+    );
+    expect(covered).toEqual([...seconds].sort((a, b) => a - b));
+    ranges.slice(1).forEach(({ since }, n) => {
+      expect(since).toBeGreaterThan((ranges[n]?.until ?? 0) + 1);
+    });
+  });
+
+  it('are refused where they are none, or of no source', async () => {
+    const { id } = await configured();
+    await expect(cover(id, 2, 1)).rejects.toThrow('no range of seconds: 2 to 1');
+    await expect(cover(id, 0.5, 1)).rejects.toThrow('no range of seconds');
+    await expect(cover(id + 1, 1, 2)).rejects.toThrow('there is no source');
+    expect(await coveredRanges(database.pool, id, key)).toEqual([]);
+  });
+
+  it('are forgotten with their source, so that one added again is read from the start', async () => {
+    const { id } = await configured();
+    await cover(id, 1, 9);
+    await removeSource(database.pool, id);
+    expect(await coveredRanges(database.pool, id, key)).toEqual([]);
+  });
+});
+
+it('coverage is kept as a series, newest first', async () => {
+  const { id } = await configured();
+  const measured = { source: id, filterKey: 'k1', theirs: 1_000, held: 992, since: 0, until: 99 };
+  await appendCoverage(database.pool, { ...measured, method: 'sampled' });
+  await appendCoverage(database.pool, { ...measured, held: 1_000, method: 'negentropy' });
+  await appendCoverage(database.pool, { ...measured, filterKey: 'k2', method: 'negentropy' });
+  const series = await readCoverage(database.pool, id, { filterKey: 'k1', limit: 10 });
+  expect(series).toEqual([
+    { ...measured, held: 1_000, method: 'negentropy', measuredAt: expect.any(Date) },
+    { ...measured, method: 'sampled', measuredAt: expect.any(Date) },
+  ]);
+  expect(await readCoverage(database.pool, id, { limit: 1 })).toMatchObject([{ filterKey: 'k2' }]);
+});
