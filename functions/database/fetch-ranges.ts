@@ -33,10 +33,7 @@ export async function coverRange(
   if (!Number.isSafeInteger(since) || !Number.isSafeInteger(until) || since > until) {
     throw new RangeError(`no range of seconds: ${since} to ${until}`);
   }
-  await withTransaction(pool, 'begin', async (client) => {
-    const lock = 'select from sources where id = $1 for no key update';
-    const { rowCount } = await client.query({ name: 'lock-source', text: lock, values: [source] });
-    if (rowCount !== 1) throw new Error(`there is no source ${source}`);
+  await withSource(pool, source, async (client) => {
     // A statement of its own, so that its snapshot is of after the wait for the lock.
     await client.query({
       name: 'cover-range',
@@ -49,5 +46,42 @@ export async function coverRange(
         select $1, $2, least($3, min(since)), greatest($4, max(until)) from gone`,
       values: [source, filterKey, since, until],
     });
+  });
+}
+
+/** Takes a range back: it will be fetched again. What lies around it stays covered. */
+export async function uncoverRange(
+  pool: pg.Pool,
+  given: CoveredRange & { readonly source: number; readonly filterKey: string },
+): Promise<void> {
+  const { source, filterKey, since, until } = given;
+  await withSource(pool, source, async (client) => {
+    await client.query({
+      name: 'uncover-range',
+      text: `with gone as (
+          delete from fetch_ranges
+          where source = $1 and filter_key = $2 and since <= $4::bigint and until >= $3::bigint
+          returning since, until
+        )
+        insert into fetch_ranges (source, filter_key, since, until)
+        select $1, $2, g.since, $3::bigint - 1 from gone g where g.since < $3::bigint
+        union all
+        select $1, $2, $4::bigint + 1, g.until from gone g where g.until > $4::bigint`,
+      values: [source, filterKey, since, until],
+    });
+  });
+}
+
+/** A transaction that has a source's ranges to itself. */
+async function withSource(
+  pool: pg.Pool,
+  source: number,
+  work: (client: pg.PoolClient) => Promise<void>,
+): Promise<void> {
+  await withTransaction(pool, 'begin', async (client) => {
+    const lock = 'select from sources where id = $1 for no key update';
+    const { rowCount } = await client.query({ name: 'lock-source', text: lock, values: [source] });
+    if (rowCount !== 1) throw new Error(`there is no source ${source}`);
+    await work(client);
   });
 }

@@ -8,7 +8,10 @@ import { BATCH_EVENTS_MAX } from './limits.ts';
 import type { PiecePorts } from './piece.ts';
 
 export interface FollowPorts
-  extends Pick<PiecePorts, 'connect' | 'known' | 'publish' | 'policy' | 'nowMs' | 'log' | 'chance'> {
+  extends Pick<
+    PiecePorts,
+    'connect' | 'known' | 'publish' | 'policy' | 'nowMs' | 'log' | 'chance'
+  > {
   list(): Promise<readonly Source[]>;
   /** Resolves after so long, or at once when the signal comes. */
   pause(ms: number, signal: AbortSignal): Promise<void>;
@@ -35,7 +38,10 @@ export async function follow(
   limits: FollowLimits,
   signal: AbortSignal,
 ): Promise<void> {
-  const running = new Map<number, { readonly stop: AbortController; readonly ended: Promise<void> }>();
+  const running = new Map<
+    number,
+    { readonly stop: AbortController; readonly ended: Promise<void> }
+  >();
   while (!signal.aborted) {
     const wanted = await wantedSources(ports, limits.sourcesMax);
     for (const [id, { stop }] of running) if (!wanted?.has(id) && wanted) stop.abort();

@@ -18,4 +18,7 @@ if (!configuration.ok) {
 }
 const settings = configuration.value;
 
-functions.http('fetch', fetchHandler(() => openFetcher(settings, log), log));
+functions.http(
+  'fetch',
+  fetchHandler(() => openFetcher(settings, log), log),
+);

@@ -52,11 +52,14 @@ export async function openFetcher(
   const holder = randomUUID();
   return {
     plan: () =>
-      plan(planPorts(pool, (id) => handOut(work, id), log), {
-        configured: configuration.FETCH_SOURCES,
-        outbox: configuration.FETCH_OUTBOX === 'on',
-        monitors: configuration.FETCH_MONITORS === 'on',
-      }),
+      plan(
+        planPorts(pool, (id) => handOut(work, id), log),
+        {
+          configured: configuration.FETCH_SOURCES,
+          outbox: configuration.FETCH_OUTBOX === 'on',
+          monitors: configuration.FETCH_MONITORS === 'on',
+        },
+      ),
     async work(sourceId) {
       const seconds = configuration.FETCH_PIECE_SECONDS + LEASE_MARGIN_S;
       const lease = await takeLease(pool, { name: `fetch ${sourceId}`, holder, seconds });

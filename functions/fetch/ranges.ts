@@ -33,26 +33,7 @@ export function missingRanges(covered: Iterable<Range>, window: Range): Range[] 
   return missing;
 }
 
-/** The newest `seconds` of the newest gap: what to fetch next. Undefined where nothing is missing. */
-export function nextSlice(gaps: readonly Range[], seconds: number): Range | undefined {
-  const newest = gaps[0];
-  if (newest === undefined) return undefined;
-  return { since: Math.max(newest.since, newest.until - seconds + 1), until: newest.until };
-}
-
-/** A slice before the first measure: an hour holds some pages of a large relay. */
-export const SLICE_SECONDS_FIRST = 3_600;
-/** With an empty relay it takes seven slices to get here from the first one, and three to 1970. */
-export const SLICE_SECONDS_MAX = 20 * 365 * 86_400;
-/** One slice says little about the next: steps are bounded both ways. */
-const STEP_MAX = 8;
-
-/**
- * How long the next slice should be to hold about `wanted` events, going by the last one of
- * `seconds` that held `events`. At least one second, which is as finely as relays can be asked.
- */
-export function nextSliceSeconds(seconds: number, events: number, wanted: number): number {
-  const step = events === 0 ? STEP_MAX : wanted / events;
-  const bounded = Math.min(Math.max(step, 1 / STEP_MAX), STEP_MAX);
-  return Math.min(Math.max(1, Math.round(seconds * bounded)), SLICE_SECONDS_MAX);
+/** What to try where a range is too much at once: its newest quarter, one second at least. */
+export function newerPart({ since, until }: Range): Range {
+  return { since: until - Math.floor((until - since) / 4), until };
 }

@@ -63,6 +63,7 @@ export class Supervisor implements PartHost {
       DATABASE_URL: databaseUrl,
       PUBSUB_EMULATOR_HOST: full.PUBSUB_EMULATOR_HOST,
       GOOGLE_CLOUD_PROJECT: full.GOOGLE_CLOUD_PROJECT,
+      FETCH_URL: `http://127.0.0.1:${ports.fetch}/`,
     };
     folder.noteEnvironment(addresses);
     await Promise.all([
@@ -188,7 +189,13 @@ export class Supervisor implements PartHost {
 
 async function findInnerPorts(): Promise<InnerPorts> {
   const found = await findPorts(5);
-  const [postgres, pubsub, store, upkeep, fetch] = found as [number, number, number, number, number];
+  const [postgres, pubsub, store, upkeep, fetch] = found as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
   return { postgres, pubsub, store, upkeep, fetch };
 }
 

@@ -1,5 +1,9 @@
 import { appendCoverage, readCoverage } from '../../../functions/database/coverage.ts';
-import { coveredRanges, coverRange } from '../../../functions/database/fetch-ranges.ts';
+import {
+  coveredRanges,
+  coverRange,
+  uncoverRange,
+} from '../../../functions/database/fetch-ranges.ts';
 import { migrate } from '../../../functions/database/migrate.ts';
 import {
   addSource,
@@ -224,6 +228,24 @@ describe('covered ranges', () => {
       { since: 0, until: Number.MAX_SAFE_INTEGER },
     ]);
     expect(await coveredRanges(database.pool, other.id, key)).toEqual([{ since: 0, until: 1_000 }]);
+  });
+
+  it('are taken back where they overlap a range, and stay around it', async () => {
+    const { id } = await configured();
+    await cover(id, 0, 99);
+    await cover(id, 200, 299);
+    await cover(id, 400, 499);
+    await uncoverRange(database.pool, { source: id, filterKey: key, since: 50, until: 249 });
+    await uncoverRange(database.pool, { source: id, filterKey: key, since: 450, until: 460 });
+    expect(await coveredRanges(database.pool, id, key)).toEqual([
+      { since: 0, until: 49 },
+      { since: 250, until: 299 },
+      { since: 400, until: 449 },
+      { since: 461, until: 499 },
+    ]);
+    const end = Number.MAX_SAFE_INTEGER;
+    await uncoverRange(database.pool, { source: id, filterKey: key, since: 0, until: end });
+    expect(await coveredRanges(database.pool, id, key)).toEqual([]);
   });
 
   it('stay disjoint and apart, and lose nothing, when many are noted at the same time', async () => {

@@ -2,11 +2,8 @@ import fc from 'fast-check';
 import {
   mergeRanges,
   missingRanges,
-  nextSlice,
-  nextSliceSeconds,
+  newerPart,
   type Range,
-  SLICE_SECONDS_FIRST,
-  SLICE_SECONDS_MAX,
 } from '../../../functions/fetch/ranges.ts';
 
 const SECONDS = 40;
@@ -73,50 +70,17 @@ describe('missing ranges', () => {
   });
 });
 
-describe('slices', () => {
-  it('taken one after the other cover the window from its newest second to its oldest', () => {
-    fc.assert(
-      fc.property(ranges, ordered, fc.integer({ min: 1, max: 9 }), (before, window, seconds) => {
-        let covered = mergeRanges(before);
-        let last = Number.POSITIVE_INFINITY;
-        for (let turn = 0; turn <= SECONDS; turn += 1) {
-          const slice = nextSlice(missingRanges(covered, window), seconds);
-          if (slice === undefined) break;
-          expect(slice.until).toBeLessThan(last);
-          expect(slice.until - slice.since).toBeLessThan(seconds);
-          expect(missingRanges(covered, slice)).toEqual([slice]);
-          last = slice.since;
-          covered = mergeRanges([...covered, slice]);
-        }
-        expect(missingRanges(covered, window)).toEqual([]);
-      }),
-    );
-  });
-
-  it.each([
-    [3_600, 500, 500, 3_600],
-    [3_600, 1_000, 500, 1_800],
-    [3_600, 250, 500, 7_200],
-    // One slice says little: no more than eight times longer or shorter.
-    [3_600, 1_000_000, 500, 450],
-    [3_600, 1, 500, 28_800],
-    [3_600, 0, 500, 28_800],
-    [1, 10_000, 500, 1],
-    [SLICE_SECONDS_MAX, 0, 500, SLICE_SECONDS_MAX],
-  ])('of %i s that held %i events, %i wanted, are followed by one of %i s', (...row) => {
-    const [seconds, events, wanted, next] = row;
-    expect(nextSliceSeconds(seconds, events, wanted)).toBe(next);
-  });
-
-  it('reach 1970 within a dozen requests where there is nothing', () => {
-    let seconds = SLICE_SECONDS_FIRST;
-    let reached = 0;
-    let slices = 0;
-    while (reached < 1_800_000_000) {
-      reached += seconds;
-      seconds = nextSliceSeconds(seconds, 0, 500);
-      slices += 1;
+describe('the newer part of a range', () => {
+  it('ends with it, is shorter, and comes down to one second within few cuts', () => {
+    let part: Range = { since: 0, until: 1_800_000_000 };
+    let cuts = 0;
+    for (; part.since < part.until; cuts += 1) {
+      const next = newerPart(part);
+      expect(next.until).toBe(part.until);
+      expect(next.since).toBeGreaterThan(part.since);
+      part = next;
     }
-    expect(slices).toBeLessThanOrEqual(12);
+    expect(cuts).toBeLessThan(20);
+    expect(newerPart(part)).toEqual(part);
   });
 });

@@ -1,0 +1,75 @@
+import type { NostrEvent } from '../../../functions/nostr/event.ts';
+import { realTexts } from '../../support/corpus.ts';
+import { difference, type Fetching, idsOf, openFetching } from '../../support/fetching.ts';
+import { type ForeignRelay, startForeignRelay } from '../../support/foreign-relay.ts';
+import { randomOf } from '../../support/random.ts';
+import { remaining } from '../../support/slow-oracle.ts';
+import { useSystem } from '../../support/system.ts';
+import { until } from '../../support/until.ts';
+
+/** A few by default, 20 when the whole is to be shown. */
+const KILLS = Number(process.env['KILLS'] ?? 4);
+const SEED = Number(process.env['SEED'] ?? 1);
+const now = Math.floor(Date.now() / 1_000);
+
+describe(`real events on three relays that overlap (SEED=${SEED} KILLS=${KILLS})`, () => {
+  const system = useSystem({ env: { FETCH_ALLOW_LOOPBACK: 'on', FETCH_PIECE_SECONDS: '20' } });
+  const events = realTexts().map((text) => JSON.parse(text) as NostrEvent);
+  let relays: ForeignRelay[] = [];
+  let fetching: Fetching;
+
+  beforeAll(async () => {
+    const random = randomOf(SEED);
+    const shares: NostrEvent[][] = [[], [], []];
+    for (const event of events) {
+      // Each is on one relay at least, and half of them on a second one.
+      const first = random.below(3);
+      shares[first]?.push(event);
+      if (random.below(2) === 0) shares[(first + 1) % 3]?.push(event);
+    }
+    relays = await Promise.all(shares.map((share) => startForeignRelay(share, { limitMax: 200 })));
+    fetching = openFetching(system());
+    await fetching.add(relays.map(({ url }) => url));
+  });
+  afterAll(async () => {
+    await fetching.close();
+    await Promise.all(relays.map((relay) => relay.close()));
+  });
+
+  it(
+    'are all ours after the scheduled visits, although the fetcher is killed on the way',
+    async () => {
+      const random = randomOf(SEED + 1);
+      for (let kill = 0; kill < KILLS; kill += 1) {
+        await until(() => fetching.visit().then(() => true), { what: 'the fetcher to answer' });
+        const before = relays.reduce((sum, relay) => sum + relay.requests(), 0);
+        const more = random.below(20);
+        // At a random moment of its work, counted in requests, so that no clock decides.
+        await until(
+          () => relays.reduce((sum, relay) => sum + relay.requests(), 0) >= before + more,
+          { what: 'a moment to kill the fetcher', timeoutMs: 3_000 },
+        ).catch(() => undefined);
+        if (system().pid('fetch') !== undefined) system().kill('fetch');
+      }
+      await fetching.fetchAll();
+      const past = events.filter(({ created_at }) => created_at <= now);
+      const wanted = idsOf(remaining(past));
+      expect(difference(wanted, await fetching.storedIds())).toEqual({ missing: [], extra: [] });
+      const { requests, bytes, newEvents } = await fetching.counts();
+      expect(newEvents).toBeGreaterThan(0);
+      process.stdout.write(
+        `union: ${events.length} events, ${requests} requests, ${bytes} bytes noted, ` +
+          `${(requests / newEvents).toFixed(3)} requests and ${Math.round(bytes / newEvents)} bytes a new event\n`,
+      );
+    },
+    60_000 + KILLS * 15_000,
+  );
+
+  it('asks for little where nothing is new', async () => {
+    const before = relays.reduce((sum, relay) => sum + relay.requests(), 0);
+    await fetching.fetchAll();
+    const asked = relays.reduce((sum, relay) => sum + relay.requests(), 0) - before;
+    // Of each relay its newest minutes, perhaps by a few visits.
+    expect(asked).toBeLessThan(30);
+  });
+});
