@@ -1,16 +1,22 @@
 #!/usr/bin/env node
 /**
- * Starts the command line with a Node that can run it. Plain JavaScript without news, because
- * the Node that a machine has may be older than the one that the checkout brings along.
+ * Starts the command line that a command belongs to, with a Node that can run it. Plain JavaScript
+ * without news, because the Node that a machine has may be older than the one that the checkout
+ * brings along.
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
+/** Commands of operators; all others, also those that are none, are for everybody. */
+const OPERATE = ['sources', 'provenance'];
+
 const here = dirname(fileURLToPath(import.meta.url));
-const source = join(here, 'main.ts');
-const main = existsSync(source) ? source : join(here, 'main.js');
+const [first, second] = process.argv.slice(2);
+const room = OPERATE.includes(first === 'help' ? second : first) ? join('..', 'operate') : '.';
+const source = join(here, room, 'main.ts');
+const main = existsSync(source) ? source : join(here, room, 'main.js');
 
 if (isNewEnough(process.versions.node)) await import(pathToFileURL(main).href);
 else startWith(findNode(here));

@@ -19,6 +19,10 @@ Examples:
   distrise import events.jsonl.gz
   distrise export --author npub1… --output mine.jsonl
 
+For operators, who have the database at hand (distrise COMMAND --help):
+  sources               relays that events are fetched from: list, add, pause, probe, coverage
+  provenance            where an event was first seen, and when
+
 Environment:
   DISTRISE_RELAY        address of the relay where --relay is not given
   DISTRISE_SECRET_KEY   secret key (hex or nsec) where --key-file is not given`;

@@ -1,10 +1,14 @@
 import { accept, type Result, refuse } from '../nostr/result.ts';
 import { reasonOf } from './failure.ts';
+import { cleanWords } from './messages.ts';
 
 /** What a relay says of itself (NIP-11), as far as we use it. */
 export interface RelayInformation {
   /** The most events that it gives for one filter. */
   readonly limitMax?: number;
+  readonly name?: string;
+  readonly software?: string;
+  readonly supportedNips?: readonly number[];
 }
 
 /** A document above this is none that we want to read. */
@@ -39,10 +43,21 @@ export async function readInformation(
   }
 }
 
+/** Each field by itself: what is of the wrong type counts as not said. */
 function parseInformation(document: unknown): RelayInformation {
-  const limitation = (document as { limitation?: { max_limit?: unknown } } | null)?.limitation;
-  const limitMax = limitation?.max_limit;
-  return Number.isSafeInteger(limitMax) && (limitMax as number) > 0
-    ? { limitMax: limitMax as number }
-    : {};
+  const given = isRecord(document) ? document : {};
+  const { name, software, supported_nips: nips, limitation } = given;
+  const limitMax = isRecord(limitation) ? limitation['max_limit'] : undefined;
+  return {
+    ...(isNatural(limitMax) && limitMax > 0 && { limitMax }),
+    ...(typeof name === 'string' && { name: cleanWords(name) }),
+    ...(typeof software === 'string' && { software: cleanWords(software) }),
+    ...(Array.isArray(nips) && { supportedNips: nips.filter(isNatural) }),
+  };
 }
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null;
+
+const isNatural = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && (value as number) >= 0;

@@ -12,6 +12,8 @@ import {
 } from '../../functions/cloud/envelope.ts';
 import { openPublisher, type Publisher } from '../../functions/cloud/publisher.ts';
 import { migrate } from '../../functions/database/migrate.ts';
+import { readProvenance } from '../../functions/database/provenance.ts';
+import { addSource } from '../../functions/database/sources.ts';
 import { eventText, type NostrEvent } from '../../functions/nostr/event.ts';
 import { parseStoreConfiguration } from '../../functions/store/configuration.ts';
 import { storeHandler } from '../../functions/store/handler.ts';
@@ -293,6 +295,28 @@ describe('the HTTP side of store', () => {
       expect(await send()).toBe(204);
       expect((await reading).attributes['reason']).toMatch(/no message|999/);
     }
+  });
+
+  it('keeps where each event was first seen, which later copies do not change', async () => {
+    const url = await serve();
+    const upstream = 'wss://relay.example/';
+    const source = await addSource(database.pool, { url: upstream, origin: 'configured' });
+    const [fetched, published] = make(2) as [NostrEvent, NostrEvent];
+    const copyOf = (event: NostrEvent, acceptedAt: number) => {
+      const { meta, text } = lineOf(event);
+      return { text, meta: { ...meta, acceptedAt, source: upstream, sourceId: source.id } };
+    };
+    const batch = [copyOf(fetched, 2_000), lineOf(published), copyOf(published, 3_000)];
+    expect(await push(url, encodeLines(batch))).toBe(204);
+    expect(await push(url, encodeLines([lineOf(fetched), copyOf(published, 4_000)]))).toBe(204);
+    expect(await readProvenance(database.pool, fetched.id)).toMatchObject({
+      source: upstream,
+      seenAt: 2_000,
+    });
+    expect(await readProvenance(database.pool, published.id)).toMatchObject({
+      source: 'client',
+      seenAt: 1_000,
+    });
   });
 
   it('takes nothing but POST', async () => {

@@ -63,7 +63,7 @@ const IMPURE = new Set([
   'WebSocket',
 ]);
 
-/** The client's starter loads its own room; the local database's package is named by platform. */
+/** The starter loads the room that the command belongs to; the local database's package is named by platform. */
 const COMPUTED_ALLOWED = ['functions/client/distrise.js', 'functions/local/cluster.ts'];
 
 const ROOT = join(import.meta.dirname, '..', '..');

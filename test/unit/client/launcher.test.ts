@@ -38,6 +38,22 @@ describe.each(nodes)('the command, started by %s', (node) => {
   });
 
   it.each([
+    [['sources', '--help'], 'Usage: distrise sources'],
+    [['help', 'provenance'], 'Usage: distrise provenance'],
+    [['help', 'publish'], 'Usage: distrise publish'],
+  ])('starts what %j belongs to', (args, words) => {
+    expect(run(...args)).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining(words),
+      stderr: '',
+    });
+  });
+
+  it('names the commands of operators in its help', () => {
+    expect(run('--help').stdout).toMatch(/^ {2}sources .*\n {2}provenance /m);
+  });
+
+  it.each([
     ['SIGINT', 0],
     ['SIGTERM', 143],
   ] as const)('ends at %s with %i, and leaves nobody behind', async (signal, status) => {

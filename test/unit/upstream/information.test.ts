@@ -29,6 +29,19 @@ describe("a relay's NIP-11 document", () => {
     expect(answer).toEqual({ ok: true, value: { limitMax: 700 } });
   });
 
+  it('says who the relay is and what it speaks, where that is of the right type', async () => {
+    const said = { name: 'A\nB', software: 'x', supported_nips: [1, 77, '42', -1, null] };
+    expect(await ask((_, response) => response.end(JSON.stringify(said)))).toEqual({
+      ok: true,
+      value: { name: 'A B', software: 'x', supportedNips: [1, 77] },
+    });
+    const wrong = { name: 5, software: {}, supported_nips: 'all' };
+    expect(await ask((_, response) => response.end(JSON.stringify(wrong)))).toEqual({
+      ok: true,
+      value: {},
+    });
+  });
+
   it.each(['null', '{}', '{"limitation":{"max_limit":"many"}}', '{"limitation":{"max_limit":0}}'])(
     '%s names no limit',
     async (text) => {

@@ -1,4 +1,4 @@
-import { filterKey } from '../../../functions/fetch/filter-key.ts';
+import { filterKey } from '../../../functions/nostr/filter-key.ts';
 
 const a = 'a'.repeat(64);
 const b = 'b'.repeat(64);

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
-import type { Filter } from '../nostr/filter.ts';
-import { plainFilter } from '../nostr/plain-filter.ts';
+import type { Filter } from './filter.ts';
+import { plainFilter } from './plain-filter.ts';
 
 /**
  * Names a filter in the tables of ranges and coverage: SHA-256 of its canonical JSON, in hex. The

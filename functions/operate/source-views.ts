@@ -1,0 +1,107 @@
+import type { Coverage } from '../database/coverage.ts';
+import type { Source } from '../database/sources.ts';
+import type { Filter } from '../nostr/filter.ts';
+import { filterKey } from '../nostr/filter-key.ts';
+import { plainFilter } from '../nostr/plain-filter.ts';
+import type { ProbeReport } from './probe.ts';
+import { facts, table } from './table.ts';
+import { distance, grouped, moment, percent } from './words.ts';
+
+/** A source as JSON shows it: filters as NIP-01 writes them. */
+export const sourceJson = (source: Source): object => ({
+  ...source,
+  filters: source.filters.map(plainFilter),
+});
+
+/** The sources as a table. */
+export function sourcesTable(sources: readonly Source[], nowMs: number): string {
+  if (sources.length === 0) return 'There are no sources. Add one: distrise sources add wss://…';
+  return table(sources, [
+    { title: 'ID', align: 'right', cell: ({ id }) => String(id) },
+    { title: 'URL', cell: ({ url }) => url },
+    { title: 'STATE', cell: ({ state }) => state },
+    { title: 'WAY', cell: ({ direction }) => direction },
+    { title: 'ORIGIN', cell: ({ origin }) => origin },
+    { title: 'EVENTS', align: 'right', cell: ({ counts }) => grouped(counts.events) },
+    { title: 'NEW', align: 'right', cell: ({ counts }) => grouped(counts.newEvents) },
+    {
+      title: 'NEW/REQ',
+      align: 'right',
+      cell: ({ standing }) => standing.newPerRequest.toFixed(1),
+    },
+    { title: 'INVALID', align: 'right', cell: ({ counts }) => grouped(counts.invalid) },
+    { title: 'UPTIME', align: 'right', cell: ({ standing }) => percent(standing.uptime, 1) },
+    { title: 'LAST GOOD', align: 'right', cell: (each) => distance(each.lastSuccessAt, nowMs) },
+    { title: 'NEXT', align: 'right', cell: (each) => nextVisit(each, nowMs) },
+    { title: 'NOTE', cell: noteOf },
+  ]);
+}
+
+function nextVisit({ state, nextAt }: Source, nowMs: number): string {
+  if (state !== 'active') return '–';
+  return nextAt.getTime() <= nowMs ? 'due' : distance(nextAt, nowMs);
+}
+
+function noteOf({ reason, standing, lastFailure }: Source): string {
+  if (reason !== undefined) return reason;
+  const { failuresInRow } = standing;
+  return failuresInRow === 0 ? '' : `failed ${failuresInRow}×: ${lastFailure ?? ''}`;
+}
+
+type Measured = Coverage & { readonly measuredAt: Date };
+
+/** The measurements as JSON shows them, with the filter where it is still one of the source's. */
+export const coverageJson = (source: Source, series: readonly Measured[]): object[] =>
+  series.map((each) => {
+    const filter = filterOf(source, each);
+    return { url: source.url, ...each, ...(filter && { filter: plainFilter(filter) }) };
+  });
+
+/** The measurements as a table. */
+export function coverageTable(source: Source, series: readonly Measured[]): string {
+  if (series.length === 0) return `Nothing has been measured of ${source.url} yet.`;
+  return table(series, [
+    { title: 'MEASURED', cell: ({ measuredAt }) => moment(measuredAt.getTime() / 1_000) },
+    { title: 'COVERAGE', align: 'right', cell: ({ held, theirs }) => percent(held, theirs) },
+    { title: 'HELD', align: 'right', cell: ({ held }) => grouped(held) },
+    { title: 'THEIRS', align: 'right', cell: ({ theirs }) => grouped(theirs) },
+    { title: 'METHOD', cell: ({ method }) => method },
+    { title: 'SINCE', cell: ({ since }) => moment(since) },
+    { title: 'UNTIL', cell: ({ until }) => moment(until) },
+    {
+      title: 'FILTER',
+      cell: (each) => {
+        const filter = filterOf(source, each);
+        if (filter === undefined) return `(former) ${each.filterKey.slice(0, 8)}`;
+        return JSON.stringify(plainFilter(filter));
+      },
+    },
+  ]);
+}
+
+const filterOf = (source: Source, { filterKey: key }: Measured): Filter | undefined =>
+  source.filters.find((filter) => filterKey(filter) === key);
+
+const YES_NO = { true: 'yes', false: 'no' } as const;
+
+/** What a probe found out, one fact a line. */
+export function probeFacts(report: ProbeReport, nowMs: number): string {
+  const { information, newestAt } = report;
+  const ms = (value: number | undefined) => (value === undefined ? '–' : `${Math.round(value)} ms`);
+  const newest =
+    newestAt === undefined ? '' : `, newest ${distance(new Date(newestAt * 1_000), nowMs)}`;
+  return facts([
+    ['relay', report.url],
+    ['name', information?.name ?? '–'],
+    ['software', information?.software ?? '–'],
+    ['NIPs', information?.supportedNips?.join(' ') ?? '–'],
+    ['limit', information?.limitMax === undefined ? '–' : grouped(information.limitMax)],
+    ['NIP-11', report.informationFailure ?? 'read'],
+    ['opened in', ms(report.openMs)],
+    ['read in', ms(report.readMs)],
+    ['events', report.events === undefined ? '–' : `${report.events}${newest}`],
+    ['faults', report.faults === undefined ? '–' : String(report.faults)],
+    ['NIP-77', report.negentropy === undefined ? 'not known' : YES_NO[`${report.negentropy}`]],
+    ['verdict', report.failure ?? 'works'],
+  ]);
+}

@@ -1,0 +1,220 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Postgres } from '../cloud/postgres.ts';
+import { readCoverage } from '../database/coverage.ts';
+import {
+  addSource,
+  listSources,
+  pauseSource,
+  removeSource,
+  resumeSource,
+  type Source,
+  type SourceDirection,
+  sourceById,
+  sourceByUrl,
+} from '../database/sources.ts';
+import { parseRelayAddress } from '../upstream/address.ts';
+import {
+  addDatabaseOptions,
+  DATABASE_HELP,
+  type DatabaseOptions,
+  withDatabase,
+} from './database.ts';
+import { CommandFailure, EXIT, EXIT_HELP, usageFailure } from './exit.ts';
+import { probe } from './probe.ts';
+import { readSourceFilters } from './source-filters.ts';
+import {
+  coverageJson,
+  coverageTable,
+  probeFacts,
+  sourceJson,
+  sourcesTable,
+} from './source-views.ts';
+import { type EndWith, print, type Surroundings } from './surroundings.ts';
+
+const HELP = `
+Examples:
+  distrise sources add wss://relay.example --filter '{"kinds":[0,1,3]}'
+  distrise sources add wss://relay.example --authors-file friends.txt --direction both
+  distrise sources list
+  distrise sources pause wss://relay.example --reason "moves house"
+  distrise sources coverage wss://relay.example --json | jq '.[0].held'
+  distrise sources probe wss://relay.example
+${DATABASE_HELP}
+${EXIT_HELP}`;
+
+interface Shown extends DatabaseOptions {
+  readonly json?: boolean;
+}
+
+/** `sources`: the relays that events are fetched from or sent to. */
+export function addSources(program: Command, surroundings: Surroundings, end: EndWith): void {
+  const sources = program
+    .command('sources')
+    .description('relays that events are fetched from or sent to')
+    .addHelpText('after', HELP);
+  addList(sources, surroundings, end);
+  addAdd(sources, surroundings, end);
+  addChanges(sources, surroundings, end);
+  addProbe(sources, surroundings, end);
+  addCoverage(sources, surroundings, end);
+}
+
+function addList(sources: Command, surroundings: Surroundings, end: EndWith): void {
+  addDatabaseOptions(sources.command('list').description('every source, and how it does'))
+    .option('--json', 'print JSON')
+    .action(async (options: Shown) => {
+      const all = await withDatabase(options, surroundings, listSources);
+      const text = options.json
+        ? JSON.stringify(all.map(sourceJson))
+        : sourcesTable(all, surroundings.nowMs());
+      await print(surroundings, text);
+      end(EXIT.done);
+    });
+}
+
+interface AddOptions extends Shown {
+  readonly filter?: readonly string[];
+  readonly direction: SourceDirection;
+  readonly authorsFile?: string;
+  readonly auth?: boolean;
+}
+
+function addAdd(sources: Command, surroundings: Surroundings, end: EndWith): void {
+  addDatabaseOptions(
+    sources.command('add <url>').description('add a source, or give one new settings'),
+  )
+    .option(
+      '--filter <json>',
+      'what is wanted of it, a NIP-01 filter without times and limit (repeatable; default all)',
+      (text: string, previous: string[] = []) => [...previous, text],
+    )
+    .option('--authors-file <file>', 'public keys, hex or npub, one a line: only these authors')
+    .addOption(
+      new Option('--direction <way>', 'fetch events from there, send ours there, or both')
+        .choices(['down', 'up', 'both'])
+        .default('down'),
+    )
+    .option('--auth', 'log in where it asks (NIP-42)')
+    .option('--json', 'print JSON')
+    .action(async (text: string, options: AddOptions) => {
+      const url = addressOf(text);
+      const filters = readSourceFilters(options.filter ?? [], options.authorsFile);
+      const { direction, auth = false } = options;
+      const source = await withDatabase(options, surroundings, (pool) =>
+        addSource(pool, { url, origin: 'configured', direction, filters, auth }),
+      );
+      await report(source, options, surroundings);
+      end(EXIT.done);
+    });
+}
+
+/** What turns a source on and off. */
+function addChanges(sources: Command, surroundings: Surroundings, end: EndWith): void {
+  const changes = [
+    {
+      name: 'pause',
+      about: 'visit it no more until it is resumed',
+      impossible: 'is not active',
+      change: pauseSource,
+    },
+    {
+      name: 'resume',
+      about: 'visit it again, at once; also after a quarantine',
+      impossible: 'is active already',
+      change: (pool: Postgres['pool'], id: number) => resumeSource(pool, id),
+    },
+    {
+      name: 'remove',
+      about: 'forget it and what was fetched of it; its events stay',
+      impossible: 'is removed already',
+      change: (pool: Postgres['pool'], id: number) => removeSource(pool, id),
+    },
+  ];
+  for (const { name, about, impossible, change } of changes) {
+    const command = addDatabaseOptions(
+      sources.command(`${name} <source>`).description(about),
+    ).option('--json', 'print JSON');
+    if (name === 'pause') command.option('--reason <text>', 'shown in the list');
+    command.action(async (given: string, options: Shown & { readonly reason?: string }) => {
+      const changed = await withDatabase(options, surroundings, async (pool) => {
+        const source = await findSource(pool, given);
+        if (!(await change(pool, source.id, options.reason))) {
+          throw new CommandFailure(EXIT.refused, `source ${source.url} ${impossible}`);
+        }
+        return (await sourceById(pool, source.id)) ?? source;
+      });
+      await report(changed, options, surroundings);
+      end(EXIT.done);
+    });
+  }
+}
+
+function addProbe(sources: Command, surroundings: Surroundings, end: EndWith): void {
+  sources
+    .command('probe <url>')
+    .description('visit a relay once and show how it answers; needs no database')
+    .option('--events <count>', 'how many of its newest events to ask for', readCount, 10)
+    .option('--timeout <seconds>', 'how long each step may take', readCount, 10)
+    .option('--json', 'print JSON')
+    .action(async (text: string, options: { events: number; timeout: number; json?: boolean }) => {
+      const found = await probe(new URL(addressOf(text)), {
+        events: options.events,
+        timeoutMs: options.timeout * 1_000,
+        nowMs: surroundings.nowMs,
+      });
+      const shown = options.json ? JSON.stringify(found) : probeFacts(found, surroundings.nowMs());
+      await print(surroundings, shown);
+      end(found.failure === undefined ? EXIT.done : EXIT.unreachable);
+    });
+}
+
+function addCoverage(sources: Command, surroundings: Surroundings, end: EndWith): void {
+  addDatabaseOptions(
+    sources
+      .command('coverage <source>')
+      .description('what share of its events we hold, as it was measured'),
+  )
+    .option('--limit <count>', 'newest measurements at most', readCount, 20)
+    .option('--json', 'print JSON')
+    .action(async (given: string, options: Shown & { readonly limit: number }) => {
+      const [source, series] = await withDatabase(options, surroundings, async (pool) => {
+        const found = await findSource(pool, given);
+        return [found, await readCoverage(pool, found.id, { limit: options.limit })] as const;
+      });
+      const text = options.json
+        ? JSON.stringify(coverageJson(source, series))
+        : coverageTable(source, series);
+      await print(surroundings, text);
+      end(EXIT.done);
+    });
+}
+
+async function report(source: Source, { json }: Shown, surroundings: Surroundings): Promise<void> {
+  const text = json
+    ? JSON.stringify(sourceJson(source))
+    : `source ${source.id} ${source.url} is ${source.state}`;
+  await print(surroundings, text);
+}
+
+/** The source that a number or an address names. */
+async function findSource(pool: Postgres['pool'], given: string): Promise<Source> {
+  const source = /^\d{1,9}$/.test(given)
+    ? await sourceById(pool, Number(given))
+    : await sourceByUrl(pool, addressOf(given));
+  if (source === undefined) throw new CommandFailure(EXIT.refused, `there is no source ${given}`);
+  return source;
+}
+
+/** An address in the one form in which sources are kept. */
+function addressOf(text: string): string {
+  const address = parseRelayAddress(text);
+  if (!address.ok) throw usageFailure(address.reason);
+  return address.value.href;
+}
+
+function readCount(text: string): number {
+  if (!/^[1-9]\d{0,3}$/.test(text)) {
+    throw new InvalidArgumentError('Wanted: a whole number from 1 to 9999.');
+  }
+  return Number(text);
+}

@@ -1,0 +1,37 @@
+import type { Writable } from 'node:stream';
+
+/** All that a command sees of the world besides files, the network and the database. */
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+  nowMs(): number;
+}
+
+/** Takes a command's exit code. */
+export type EndWith = (code: number) => void;
+
+/** Writes one line for people; it never mixes with the data on stdout. */
+export function tell({ stderr }: Surroundings, line: string): void {
+  stderr.write(`${line}\n`);
+}
+
+/** Writes a command's result; resolves when it has left this process. */
+export async function print({ stdout }: Surroundings, text: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    // The stream tells an error here and by an event, which nobody else listens to.
+    const onEvent = (): void => undefined;
+    stdout.on('error', onEvent);
+    stdout.write(`${text}\n`, (error) => {
+      if (error === null || error === undefined) {
+        stdout.off('error', onEvent);
+        resolve();
+      } else if ((error as NodeJS.ErrnoException).code === 'EPIPE') {
+        // Nobody reads any more, like after `| head`: a reason to stop, and no error.
+        resolve();
+      } else {
+        reject(error);
+      }
+    });
+  });
+}

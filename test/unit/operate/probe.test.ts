@@ -1,0 +1,80 @@
+import { claimsNegentropy, probe } from '../../../functions/operate/probe.ts';
+import { runOperate } from '../../support/run-operator.ts';
+import { signedEvent } from '../../support/signed-events.ts';
+import { startSmallRelay } from '../../support/small-relay.ts';
+
+const OPTIONS = { events: 5, timeoutMs: 5_000, nowMs: () => performance.now() };
+
+describe('a probe', () => {
+  it('measures opening and reading, and tells what the relay gave', async () => {
+    const events = [1, 2, 3].map((n) => signedEvent({ created_at: n }));
+    const relay = await startSmallRelay(events);
+    const report = await probe(new URL(relay.url), {
+      ...OPTIONS,
+      speaksNegentropy: async () => true,
+    });
+    await relay.close();
+    expect(report).toMatchObject({ events: 3, newestAt: 3, faults: 0, negentropy: true });
+    expect(report.failure).toBeUndefined();
+    expect(report.informationFailure).toEqual(expect.any(String));
+    expect(report.openMs).toBeGreaterThanOrEqual(0);
+    expect(report.readMs).toBeGreaterThanOrEqual(0);
+    expect(relay.said('REQ')[0]?.[2]).toEqual({ limit: 5 });
+  });
+
+  it('counts what the relay must not send', async () => {
+    const forged = { ...signedEvent(), content: 'changed' };
+    const relay = await startSmallRelay([forged]);
+    const report = await probe(new URL(relay.url), OPTIONS);
+    await relay.close();
+    expect(report).toMatchObject({ events: 0, faults: 1 });
+  });
+
+  it('tells why a visit failed, at whichever step', async () => {
+    const refusing = await startSmallRelay([], {
+      instead([, id], client) {
+        client.send(['CLOSED', id, 'auth-required: who are you']);
+        return true;
+      },
+    });
+    const report = await probe(new URL(refusing.url), OPTIONS);
+    await refusing.close();
+    expect(report.failure).toBe('auth-required: who are you');
+    expect(report.openMs).toEqual(expect.any(Number));
+    const nobody = await probe(new URL('ws://127.0.0.1:1/'), OPTIONS);
+    expect(nobody.failure).toMatch(/^cannot reach /);
+    expect(nobody.openMs).toBeUndefined();
+  });
+
+  it('takes a relay at its word about NIP-77 where nothing else is tried', async () => {
+    const relay = await startSmallRelay([]);
+    const { connect } = await import('../../../functions/upstream/connection.ts');
+    const connection = await connect(relay.url);
+    expect(await claimsNegentropy(connection, { supportedNips: [1, 77] })).toBe(true);
+    expect(await claimsNegentropy(connection, { supportedNips: [1] })).toBe(false);
+    expect(await claimsNegentropy(connection, {})).toBeUndefined();
+    expect(await claimsNegentropy(connection, undefined)).toBeUndefined();
+    await connection.close();
+    await relay.close();
+  });
+});
+
+describe('distrise sources probe', () => {
+  it('shows what it found without a database, as facts and as JSON', async () => {
+    const relay = await startSmallRelay([signedEvent({ created_at: 1_700_000_000 })]);
+    const shown = await runOperate(['sources', 'probe', relay.url]);
+    const json = await runOperate(['sources', 'probe', relay.url, '--events', '1', '--json']);
+    await relay.close();
+    expect(shown.code).toBe(0);
+    expect(shown.stdout).toMatch(/opened in +\d+ ms\n/);
+    expect(shown.stdout).toMatch(/events +1, newest \d+d ago\n/);
+    expect(shown.stdout).toMatch(/NIP-77 +not known\nverdict +works\n$/);
+    expect(json.json()).toMatchObject({ url: `${relay.url}/`, events: 1 });
+  });
+
+  it('ends with the code for what cannot be reached', async () => {
+    const { code, stdout } = await runOperate(['sources', 'probe', 'ws://127.0.0.1:1']);
+    expect(code).toBe(3);
+    expect(stdout).toMatch(/verdict +cannot reach/);
+  });
+});
