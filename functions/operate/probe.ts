@@ -45,7 +45,7 @@ export const claimsNegentropy: SpeaksNegentropy = async (_, information) =>
 /** Visits a relay once: its NIP-11 document, opening, a small request. Never rejects. */
 export async function probe(address: URL, options: ProbeOptions): Promise<ProbeReport> {
   const { nowMs, timeoutMs } = options;
-  const information = await readInformation(address, timeoutMs);
+  const information = await readInformation(address, { timeoutMs });
   const known = information.ok ? information.value : undefined;
   const report: { -readonly [K in keyof ProbeReport]: ProbeReport[K] } = {
     url: address.href,

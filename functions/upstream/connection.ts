@@ -1,36 +1,24 @@
+import type { Socket } from 'node:net';
 import { type RawData, WebSocket } from 'ws';
 import { eventText, type NostrEvent } from '../nostr/event.ts';
 import type { Filter } from '../nostr/filter.ts';
 import { loadVerifier, type Verifier } from '../nostr/verify.ts';
 import { parseRelayAddress } from './address.ts';
+import { Authentication } from './authentication.ts';
 import { type Clock, systemClock } from './clock.ts';
+import type { ConnectOptions, Fault } from './connect-options.ts';
 import { reasonOf, UpstreamFailure } from './failure.ts';
 import { DEFAULT_LIMITS, type UpstreamLimits } from './limits.ts';
 import { parseRelayMessage, type RelayMessage, requestText } from './messages.ts';
-import { openSocket } from './open-socket.ts';
+import { type OpenSocket, openSocket } from './open-socket.ts';
 import { PublishLedger, type PublishResult } from './publish-ledger.ts';
 import { type Subscription, SubscriptionBuffer } from './subscription.ts';
 
-/** Something that a relay must not send; it was dropped. */
-export interface Fault {
-  readonly reason: string;
-  readonly subscription?: string;
-}
-
-export interface ConnectOptions {
-  readonly limits?: Partial<UpstreamLimits>;
-  readonly clock?: Clock;
-  /** Checks ids and signatures; the fastest one of this machine by default, 'none' for no check. */
-  readonly verifier?: Verifier | 'none';
-  readonly onNotice?: (message: string) => void;
-  readonly onFault?: (fault: Fault) => void;
-  /** Gives up the handshake. */
-  readonly signal?: AbortSignal;
-}
+export type { ConnectOptions, Fault } from './connect-options.ts';
 
 /**
- * Opens a connection to a relay. Throws an `UpstreamFailure` (`unreachable`, or `closed` when the
- * signal came) where none comes to be.
+ * Opens a connection to a relay. Throws an `UpstreamFailure` (`unreachable`, `forbidden` where the
+ * guard says so, or `closed` when the signal came) where none comes to be.
  */
 export async function connect(address: string, options: ConnectOptions = {}): Promise<Connection> {
   const url = parseRelayAddress(address);
@@ -39,8 +27,8 @@ export async function connect(address: string, options: ConnectOptions = {}): Pr
   const clock = options.clock ?? systemClock;
   const verifier =
     options.verifier === 'none' ? undefined : (options.verifier ?? (await fastestVerifier()));
-  const socket = await openSocket(url.value, limits, clock, options.signal);
-  return new Connection(socket, limits, clock, verifier, options);
+  const open = await openSocket(url.value, limits, clock, options);
+  return new Connection(url.value.href, open, limits, clock, verifier, options);
 }
 
 let verifierLoaded: Promise<Verifier> | undefined;
@@ -61,12 +49,15 @@ export class Connection {
   /** How the connection ended; never rejects. */
   readonly closed: Promise<UpstreamFailure>;
   readonly #socket: WebSocket;
+  readonly #carrier: Socket;
+  readonly #authentication: Authentication;
   readonly #limits: UpstreamLimits;
   readonly #clock: Clock;
   readonly #verifier: Verifier | undefined;
   readonly #options: ConnectOptions;
   readonly #ledger: PublishLedger;
   readonly #subscriptions = new Map<string, SubscriptionBuffer>();
+  readonly #noticeListeners = new Set<(message: string) => void>();
   readonly #quietTimers = new Map<string, () => void>();
   #subscriptionsMade = 0;
   #bufferedItems = 0;
@@ -77,24 +68,28 @@ export class Connection {
   /** Since when the relay could have been heard: last word, or when we began to listen again. */
   #listeningSinceMs: number;
   #faults = 0;
+  #messageBytes = 0;
   #end: UpstreamFailure | undefined;
   #announceEnd: (failure: UpstreamFailure) => void = () => {};
   #cancelPing: () => void = () => {};
 
   /** Use `connect`. */
   constructor(
-    socket: WebSocket,
+    address: string,
+    { socket, carrier }: OpenSocket,
     limits: UpstreamLimits,
     clock: Clock,
     verifier: Verifier | undefined,
     options: ConnectOptions,
   ) {
     this.#socket = socket;
+    this.#carrier = carrier;
     this.#limits = limits;
     this.#clock = clock;
     this.#verifier = verifier;
     this.#options = options;
     this.#ledger = new PublishLedger(clock);
+    this.#authentication = new Authentication(address, options.auth, clock);
     this.#heardAtMs = clock.nowMs();
     this.#listeningSinceMs = this.#heardAtMs;
     this.closed = new Promise((resolve) => {
@@ -120,6 +115,20 @@ export class Connection {
   /** Things dropped so far because the relay must not have sent them. */
   get faults(): number {
     return this.#faults;
+  }
+
+  /** Bytes that came over the wire, compressed where the relay compresses. */
+  get bytesReceived(): number {
+    return this.#carrier.bytesRead;
+  }
+
+  get bytesSent(): number {
+    return this.#carrier.bytesWritten;
+  }
+
+  /** Bytes of the relay's messages as they were in memory. */
+  get messageBytesReceived(): number {
+    return this.#messageBytes;
   }
 
   /** True while full buffers keep us from reading. */
@@ -151,6 +160,28 @@ export class Connection {
     return answer;
   }
 
+  /**
+   * Answers the relay's challenge (NIP-42), once for each challenge. After an accepted answer what
+   * was refused with `auth-required:` is worth trying again. Rejects with an `UpstreamFailure`:
+   * `refused` where there is no key to sign with, `timeout` where no challenge or no OK came.
+   */
+  async authenticate(): Promise<PublishResult> {
+    if (this.#end !== undefined) throw this.#end;
+    const { publishTimeoutMs } = this.#limits;
+    return this.#authentication.answer(publishTimeoutMs, (event) => {
+      if (this.#end !== undefined) throw this.#end;
+      const answer = this.#ledger.expect(event.id, publishTimeoutMs);
+      this.#send(`["AUTH",${eventText(event)}]`);
+      return answer;
+    });
+  }
+
+  /** Calls the listener with each notice from now on; the result ends that. */
+  watchNotices(listener: (message: string) => void): () => void {
+    this.#noticeListeners.add(listener);
+    return () => this.#noticeListeners.delete(listener);
+  }
+
   /** Asks for events, stored and live. Throws where the connection has ended. */
   subscribe(filters: readonly Filter[]): Subscription {
     if (this.#end !== undefined) throw this.#end;
@@ -163,7 +194,8 @@ export class Connection {
       buffered: (items: number, bytes: number) => this.#onBuffered(items, bytes),
       release: () => this.#release(id),
     };
-    const buffer = new SubscriptionBuffer(id, filters, host, this.#verifier);
+    const { eventBytesMax } = this.#limits;
+    const buffer = new SubscriptionBuffer(id, filters, host, this.#verifier, eventBytesMax);
     this.#subscriptions.set(id, buffer);
     this.#armQuiet(buffer, this.#limits.quietTimeoutMs);
     this.#send(requestText(id, filters));
@@ -196,13 +228,22 @@ export class Connection {
     for (const go of waiting) go();
   }
 
-  #heard(): void {
+  #heard(messageBytes = 0): void {
     this.#heardAtMs = this.#clock.nowMs();
+    this.#messageBytes += messageBytes;
+    // Pings count on the wire, compressed messages in memory.
+    const bytes = Math.max(this.#messageBytes, this.#carrier.bytesRead);
+    const { receiveBytesMax } = this.#limits;
+    if (bytes <= receiveBytesMax) return;
+    this.#finish(
+      new UpstreamFailure('misbehaved', `relay sent more than ${receiveBytesMax} bytes`),
+    );
   }
 
   #onMessage(data: RawData, isBinary: boolean): void {
     if (this.#end !== undefined) return;
-    this.#heard();
+    this.#heard(Buffer.isBuffer(data) ? data.length : 0);
+    if (this.#end !== undefined) return;
     if (isBinary || !Buffer.isBuffer(data)) {
       this.#fault({ reason: 'binary message' });
       return;
@@ -220,6 +261,10 @@ export class Connection {
         return;
       case 'NOTICE':
         this.#options.onNotice?.(message.message);
+        for (const listener of this.#noticeListeners) listener(message.message);
+        return;
+      case 'AUTH':
+        this.#authentication.challenged(message.challenge);
         return;
       case 'OTHER':
         return;
@@ -240,17 +285,14 @@ export class Connection {
   ): void {
     const { id } = subscription;
     if (message.type === 'EVENT') {
-      const taken =
-        bytes > this.#limits.eventBytesMax
-          ? { ok: false as const, reason: `event of ${bytes} bytes` }
-          : subscription.take(message.event, bytes);
+      const taken = subscription.take(message.event, bytes);
       if (!taken.ok) this.#fault({ reason: taken.reason, subscription: id });
       else if (subscription.awaitsEose) this.#armQuiet(subscription, this.#limits.quietTimeoutMs);
       return;
     }
     this.#disarmQuiet(id);
     if (message.type === 'EOSE') {
-      subscription.eose();
+      subscription.eose(message.hint);
     } else {
       this.#subscriptions.delete(id);
       subscription.closedByRelay(message.message);
@@ -347,6 +389,7 @@ export class Connection {
     if (failure.code === 'closed') this.#socket.close(1000);
     else this.#socket.terminate();
     this.#ledger.fail(failure);
+    this.#authentication.fail(failure);
     this.#letSendersGo();
     for (const subscription of this.#subscriptions.values()) subscription.fail(failure);
     this.#subscriptions.clear();

@@ -7,9 +7,19 @@ import { types } from 'node:util';
  * - `timeout`: the other side was silent for too long;
  * - `misbehaved`: it broke the protocol too often or too badly;
  * - `closed`: we closed it ourselves;
- * - `refused`: the relay answered CLOSED to a query.
+ * - `refused`: the relay answered CLOSED to a query;
+ * - `forbidden`: the guard does not let us talk to that address;
+ * - `invalid`: it sent too many events whose id or signature is wrong.
  */
-export type FailureCode = 'unreachable' | 'lost' | 'timeout' | 'misbehaved' | 'closed' | 'refused';
+export type FailureCode =
+  | 'unreachable'
+  | 'lost'
+  | 'timeout'
+  | 'misbehaved'
+  | 'closed'
+  | 'refused'
+  | 'forbidden'
+  | 'invalid';
 
 /** The one error that this room throws; its message is one clean line. */
 export class UpstreamFailure extends Error {

@@ -23,6 +23,8 @@ export interface UpstreamLimits {
   /** Faults (see `Fault`) after which the connection is given up. */
   readonly faultsMax: number;
   readonly subscriptionsMax: number;
+  /** Bytes received over the connection's whole life, as they are in memory; more ends it. */
+  readonly receiveBytesMax: number;
 }
 
 export const DEFAULT_LIMITS: UpstreamLimits = {
@@ -43,4 +45,6 @@ export const DEFAULT_LIMITS: UpstreamLimits = {
   sendBytesMax: 4 * 1_048_576,
   faultsMax: 1_000,
   subscriptionsMax: 100,
+  // A command of a user may run for days; who works in pieces sets a bound.
+  receiveBytesMax: Number.POSITIVE_INFINITY,
 };

@@ -1,26 +1,44 @@
 import type { IncomingMessage } from 'node:http';
-import { WebSocket } from 'ws';
+import type { LookupFunction, Socket } from 'node:net';
+import { type ClientOptions, WebSocket } from 'ws';
 import type { Clock } from './clock.ts';
+import type { ConnectOptions } from './connect-options.ts';
 import { reasonOf, UpstreamFailure } from './failure.ts';
+import { ForbiddenAddress } from './guard.ts';
 import type { UpstreamLimits } from './limits.ts';
+
+/** An open WebSocket and what carries it. */
+export interface OpenSocket {
+  readonly socket: WebSocket;
+  readonly carrier: Socket;
+}
 
 /**
  * Opens a WebSocket, paused, within `handshakeTimeoutMs`. No redirects, which would let a relay
- * choose whom we talk to; no compression, which would let a small message cost much memory.
+ * choose whom we talk to. Compression only where asked for; `frameBytesMax` bounds a message as it
+ * is in memory, so a small message that grows large ends the connection while it grows.
  */
 export function openSocket(
   url: URL,
   limits: UpstreamLimits,
   clock: Clock,
-  signal?: AbortSignal,
-): Promise<WebSocket> {
+  { guard, compression, signal }: Pick<ConnectOptions, 'guard' | 'compression' | 'signal'>,
+): Promise<OpenSocket> {
+  const judged = guard?.judge(url);
+  if (judged?.ok === false) {
+    return Promise.reject(new UpstreamFailure('forbidden', judged.reason));
+  }
   return new Promise((resolve, reject) => {
-    const socket = new WebSocket(url, {
+    // ws hands on to the TCP connection what it does not know itself.
+    const settings: ClientOptions & { lookup?: LookupFunction } = {
       maxPayload: limits.frameBytesMax,
-      perMessageDeflate: false,
+      perMessageDeflate: compression ?? false,
       followRedirects: false,
       headers: { 'user-agent': 'distrise' },
-    });
+      ...(guard && { lookup: guard.lookup }),
+    };
+    const socket = new WebSocket(url, settings);
+    let carrier: Socket;
     const settle = () => {
       cancelTimer();
       signal?.removeEventListener('abort', onAbort);
@@ -39,12 +57,18 @@ export function openSocket(
     const cancelTimer = clock.after(limits.handshakeTimeoutMs, () =>
       unreachable(`no WebSocket within ${limits.handshakeTimeoutMs / 1000} s`),
     );
+    socket.once('upgrade', (response) => {
+      carrier = response.socket;
+    });
     socket.once('open', () => {
       settle();
       socket.pause();
-      resolve(socket);
+      resolve({ socket, carrier });
     });
-    socket.once('error', (error) => unreachable(reasonOf(error), error));
+    socket.once('error', (error) => {
+      if (!(error instanceof ForbiddenAddress)) unreachable(reasonOf(error), error);
+      else give(new UpstreamFailure('forbidden', error.message, error));
+    });
     socket.once('unexpected-response', (request, response: IncomingMessage) => {
       request.destroy();
       unreachable(`it answered HTTP ${response.statusCode} instead of a WebSocket`);

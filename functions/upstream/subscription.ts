@@ -4,12 +4,13 @@ import { compileFilter } from '../nostr/matcher.ts';
 import { accept, type Result, refuse } from '../nostr/result.ts';
 import type { Verifier } from '../nostr/verify.ts';
 import type { UpstreamFailure } from './failure.ts';
+import type { EoseHint } from './messages.ts';
 
 /** What a subscription brings, in the order in which the relay said it. */
 export type Item =
   | { readonly type: 'event'; readonly event: NostrEvent }
   /** The relay says that it has sent what it had stored; live events follow. Comes at most once. */
-  | { readonly type: 'eose' }
+  | { readonly type: 'eose'; readonly hint?: EoseHint }
   /** The relay ended the subscription; nothing follows. */
   | { readonly type: 'closed'; readonly message: string };
 
@@ -20,7 +21,23 @@ export type Item =
  */
 export interface Subscription extends AsyncIterable<Item> {
   readonly id: string;
+  /** What of this subscription was dropped so far. */
+  readonly dropped: Dropped;
   close(): void;
+}
+
+/** Things that a relay sent for a subscription and that its reader never sees. */
+export interface Dropped {
+  /** Not of an event's form, or larger than we take. */
+  readonly malformed: number;
+  /** Did not match what was asked for. */
+  readonly unasked: number;
+  /** Beyond the limit that was asked for. */
+  readonly excess: number;
+  /** Matched, and id or signature is wrong. */
+  readonly forged: number;
+  /** The least `created_at` that a forged one claims: they hold their place in an answer. */
+  readonly forgedOldest: number;
 }
 
 /** What a subscription needs of its connection. */
@@ -47,7 +64,9 @@ export class SubscriptionBuffer implements Subscription {
   readonly #host: Host;
   readonly #verifier: Verifier | undefined;
   readonly #matches: readonly ((event: NostrEvent) => boolean)[];
+  readonly #eventBytesMax: number;
   readonly #storedMax: number;
+  readonly #dropped = { malformed: 0, unasked: 0, excess: 0, forged: 0, forgedOldest: Infinity };
   #stored = 0;
   #queue: Waiting[] = [];
   #reader: Reader | undefined;
@@ -55,8 +74,15 @@ export class SubscriptionBuffer implements Subscription {
   #over = false;
   #failure: UpstreamFailure | undefined;
 
-  constructor(id: string, filters: readonly Filter[], host: Host, verifier: Verifier | undefined) {
+  constructor(
+    id: string,
+    filters: readonly Filter[],
+    host: Host,
+    verifier: Verifier | undefined,
+    eventBytesMax: number,
+  ) {
     this.id = id;
+    this.#eventBytesMax = eventBytesMax;
     this.#host = host;
     this.#verifier = verifier;
     this.#matches = filters.map(compileFilter);
@@ -71,30 +97,44 @@ export class SubscriptionBuffer implements Subscription {
     return !this.#eose && !this.#over;
   }
 
+  get dropped(): Dropped {
+    return this.#dropped;
+  }
+
   /** Takes what the relay calls an event of this subscription, if it is one that was asked for. */
   take(value: unknown, bytes: number): Result<void> {
-    const parsed = parseEvent(value);
-    if (!parsed.ok) return parsed;
+    const parsed =
+      bytes > this.#eventBytesMax ? refuse(`event of ${bytes} bytes`) : parseEvent(value);
+    if (!parsed.ok) {
+      this.#dropped.malformed += 1;
+      return parsed;
+    }
     const event = parsed.value;
     if (!this.#matches.some((matches) => matches(event))) {
+      this.#dropped.unasked += 1;
       return refuse('event does not match the filter');
     }
     if (!this.#eose) {
       this.#stored += 1;
-      if (this.#stored > this.#storedMax) return refuse('more events than the limit allows');
+      if (this.#stored > this.#storedMax) {
+        this.#dropped.excess += 1;
+        return refuse('more events than the limit allows');
+      }
     }
     // Last, because it costs most.
     if (this.#verifier !== undefined && !this.#verifier.verify(event)) {
+      this.#dropped.forged += 1;
+      this.#dropped.forgedOldest = Math.min(this.#dropped.forgedOldest, event.created_at);
       return refuse('id or signature is wrong');
     }
     this.#push({ type: 'event', event }, bytes);
     return accept(undefined);
   }
 
-  eose(): void {
+  eose(hint?: EoseHint): void {
     if (this.#eose) return;
     this.#eose = true;
-    this.#push({ type: 'eose' }, 0);
+    this.#push({ type: 'eose', ...(hint && { hint }) }, 0);
   }
 
   /** The relay ended the subscription. */

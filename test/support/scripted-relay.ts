@@ -37,8 +37,17 @@ export interface ScriptedRelay {
  * The other side of the wire for tests of a client: a real WebSocket server on loopback that
  * behaves, well or badly, as the script says.
  */
-export async function startScriptedRelay(script: Script, port = 0): Promise<ScriptedRelay> {
-  const server = new WebSocketServer({ host: '127.0.0.1', port, autoPong: true });
+export async function startScriptedRelay(
+  script: Script,
+  port = 0,
+  perMessageDeflate = false,
+): Promise<ScriptedRelay> {
+  const server = new WebSocketServer({
+    host: '127.0.0.1',
+    port,
+    autoPong: true,
+    perMessageDeflate,
+  });
   await once(server, 'listening');
   const clients: ScriptedClient[] = [];
   const all: ClientSaid[] = [];

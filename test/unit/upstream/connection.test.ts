@@ -328,6 +328,49 @@ describe('a subscription', () => {
 });
 
 describe('a connection', () => {
+  it('counts its bytes in both directions', async () => {
+    const event = signedEvent({ content: 'x'.repeat(10_000) });
+    const { connection } = await open({
+      onMessage([, id], client) {
+        client.send(['EVENT', id, event]);
+        client.send(['EOSE', id]);
+      },
+    });
+    await stored(connection, {});
+    expect(connection.messageBytesReceived).toBeGreaterThan(10_000);
+    expect(connection.bytesReceived).toBeGreaterThan(connection.messageBytesReceived);
+    expect(connection.bytesSent).toBeGreaterThan(100);
+    const { bytesReceived } = connection;
+    await connection.close();
+    expect(connection.bytesReceived).toBeGreaterThanOrEqual(bytesReceived);
+  });
+
+  it('is given up when the relay has sent more than it may in all', async () => {
+    const limits = { receiveBytesMax: 50_000 };
+    const notices = await open(
+      {
+        onConnect(client) {
+          for (let n = 0; n < 20; n += 1) client.send(['NOTICE', 'x'.repeat(10_000)]);
+        },
+      },
+      { limits },
+    );
+    await expect(notices.connection.closed).resolves.toMatchObject({
+      code: 'misbehaved',
+      message: 'relay sent more than 50000 bytes',
+    });
+    expect(notices.connection.messageBytesReceived).toBeLessThan(70_000);
+    const pings = await open(
+      {
+        onConnect({ socket }) {
+          for (let n = 0; n < 1_000; n += 1) socket.ping('x'.repeat(100));
+        },
+      },
+      { limits },
+    );
+    await expect(pings.connection.closed).resolves.toEqual(failsWith('misbehaved'));
+  });
+
   it('is given up when the relay answers no ping', async () => {
     const { connection } = await open(
       { onConnect: ({ socket }) => socket.pause() },

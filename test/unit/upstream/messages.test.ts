@@ -15,7 +15,13 @@ describe('messages of a relay', () => {
     [['OK', 'id', true, ''], { type: 'OK', id: 'id', accepted: true, message: '' }],
     [['OK', 'id', false], { type: 'OK', id: 'id', accepted: false, message: '' }],
     [['NOTICE', 'hello'], { type: 'NOTICE', message: 'hello' }],
-    [['AUTH', 'challenge'], { type: 'OTHER', verb: 'AUTH' }],
+    [['AUTH', 'challenge'], { type: 'AUTH', challenge: 'challenge' }],
+    [['COUNT', 's1', {}], { type: 'OTHER', verb: 'COUNT' }],
+    [['EOSE', 's1', ['finish']], { type: 'EOSE', subscription: 's1', hint: 'finish' }],
+    [['EOSE', 's1', ['new', 'more']], { type: 'EOSE', subscription: 's1', hint: 'more' }],
+    [['EOSE', 's1', ['more', 'finish']], { type: 'EOSE', subscription: 's1', hint: 'more' }],
+    [['EOSE', 's1', []], { type: 'EOSE', subscription: 's1' }],
+    [['EOSE', 's1', 'finish'], { type: 'EOSE', subscription: 's1' }],
     [['EVENT', 's1'], { type: 'EVENT', subscription: 's1', event: undefined }],
   ])('%j are understood', (given, meant) => {
     expect(parse(given)).toEqual({ ok: true, value: meant });
@@ -29,6 +35,7 @@ describe('messages of a relay', () => {
     ['[1]', 'message has no verb'],
     ['["EOSE"]', 'EOSE without a string after the verb'],
     ['["OK","id","true",""]', 'OK without true or false'],
+    [`["AUTH","${'x'.repeat(2_000)}"]`, 'AUTH with an endless challenge'],
     [`${'['.repeat(100_000)}`, 'message is not JSON'],
   ])('%.30s are refused with a reason', (text, reason) => {
     expect(parseRelayMessage(text)).toEqual({ ok: false, reason });
