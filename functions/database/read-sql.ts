@@ -26,8 +26,20 @@ class Values {
   }
 }
 
+/** What a statement is to give of each event. */
+type Wanted = 'text' | 'id';
+
+/** The expression for it. An id stands at a fixed place of the text, see `eventText`. */
+const EXPRESSIONS: Readonly<Record<Wanted, (text: string) => string>> = {
+  text: (text) => text,
+  id: (text) => `substr(${text}, 8, 64)`,
+};
+
 interface Context {
   readonly shape: Shape;
+  readonly wanted: Wanted;
+  /** Only keys above this one are wanted. */
+  readonly above: string | undefined;
   readonly since: string;
   readonly until: string;
   readonly kinds: string | undefined;
@@ -48,6 +60,28 @@ interface Context {
 export function buildQuery(filter: Filter, limit: number): Statement | undefined {
   if (matchesNothing(filter) || limit === 0) return undefined;
   if (filter.ids !== undefined) return queryByIds(filter.ids);
+  return build(filter, limit, 'text', undefined);
+}
+
+/**
+ * The same for a filter without ids, but giving `created_at` and the whole id of each event.
+ * @param above leaves out all keys up to this one, to go on within a second.
+ */
+export function buildIdQuery(
+  filter: Filter,
+  limit: number,
+  above: string | undefined,
+): Statement | undefined {
+  if (matchesNothing(filter) || limit === 0) return undefined;
+  return build(filter, limit, 'id', above);
+}
+
+function build(
+  filter: Filter,
+  limit: number,
+  wanted: Wanted,
+  aboveKey: string | undefined,
+): Statement | undefined {
   const values = new Values();
   const since = values.add(filter.since ?? 0, 'bigint');
   const until = values.add(filter.until ?? SECONDS_MAX, 'bigint');
@@ -55,6 +89,8 @@ export function buildQuery(filter: Filter, limit: number): Statement | undefined
   if (shape === undefined) return undefined;
   const context: Context = {
     shape,
+    wanted,
+    above: aboveKey === undefined ? undefined : values.add(aboveKey, 'uuid'),
     since,
     until,
     kinds: shape.kinds && values.add(plainArray(shape.kinds), 'int[]'),
@@ -65,7 +101,7 @@ export function buildQuery(filter: Filter, limit: number): Statement | undefined
   const text = many ? queryMany(context, limit, values) : queryOne(context, limit, values);
   const { tables, driver, kinds, authors, tags } = shape;
   const name = [
-    'read',
+    wanted === 'text' ? 'read' : `list${aboveKey === undefined ? '' : '-on'}`,
     tables.join('+'),
     many ? `${driver.by}s` : driver.by,
     kinds ? 'k' : '',
@@ -96,8 +132,9 @@ function queryOne(context: Context, limit: number, values: Values): string {
     tag: driver.by === 'tag' ? values.add(onlyOf(driver, 'tags'), 'uuid') : '',
   });
   const max = values.add(limit, 'bigint');
-  const walk = walkOf(context, condition, { since: context.since, limit: max, text: true });
-  return `select text from ${walk} as found`;
+  const { since, wanted } = context;
+  const walk = walkOf(context, condition, { since, limit: max, wanted });
+  return `select ${wanted === 'text' ? 'wanted' : 'created_at, wanted'} from ${walk} as found`;
 }
 
 function onlyOf(driver: Driver, list: 'authors' | 'kinds' | 'tags'): string | number {
@@ -109,7 +146,7 @@ function onlyOf(driver: Driver, list: 'authors' | 'kinds' | 'tags'): string | nu
 
 /** Several walks, merged. */
 function queryMany(context: Context, limit: number, values: Values): string {
-  const { shape } = context;
+  const { shape, wanted } = context;
   const probes = probesOf(shape.driver);
   const sample = Math.min(limit, Math.max(SAMPLE_MIN, Math.ceil((2 * limit) / probes)));
   const source = sourceOf(shape.driver, values);
@@ -120,8 +157,8 @@ function queryMany(context: Context, limit: number, values: Values): string {
     kind: 'probe.kind',
     tag: 'probe.tag',
   });
-  const look = walkOf(context, condition, { since: context.since, limit: few, text: false });
-  const follow = walkOf(context, condition, { since: 'bound.since', limit: max, text: false });
+  const look = walkOf(context, condition, { since: context.since, limit: few });
+  const follow = walkOf(context, condition, { since: 'bound.since', limit: max });
   return `
     with probe as materialized (
       select row_number() over () as n, * from ${source}
@@ -147,7 +184,8 @@ function queryMany(context: Context, limit: number, values: Values): string {
       group by created_at, key
       order by created_at desc, key limit ${max}
     )
-    select stored.text from newest cross join lateral (${textOf(shape.tables)}) as stored
+    select ${wanted === 'text' ? '' : 'newest.created_at,'} ${EXPRESSIONS[wanted]('stored.text')}
+    from newest cross join lateral (${textOf(shape.tables)}) as stored
     order by newest.created_at desc, newest.key`;
 }
 
@@ -191,14 +229,17 @@ function conditionOf(
 function walkOf(
   context: Context,
   condition: string,
-  { since, limit, text }: { since: string; limit: string; text: boolean },
+  { since, limit, wanted }: { since: string; limit: string; wanted?: Wanted },
 ): string {
+  const give = (text: string): string =>
+    wanted === undefined ? '' : `, ${EXPRESSIONS[wanted](text)} as wanted`;
   const arms = context.shape.tables.map((table) => {
     const byTag = context.shape.driver.by === 'tag';
     const walked = byTag ? tagsOf(table) : table;
     const conditions = [
       condition,
       `e.created_at between ${since} and ${context.until}`,
+      ...(context.above ? [`e.key > ${context.above}`] : []),
       ...(context.kinds ? [`e.kind = any(${context.kinds})`] : []),
       ...context.tags.map(
         (tags) => `exists (select from ${tagsOf(table)} as t where t.tag = any(${tags})
@@ -208,18 +249,18 @@ function walkOf(
     const ofAuthors = (alias: string): string =>
       context.authors ? `and ${alias}.author = any(${context.authors})` : '';
     if (!byTag) {
-      return `(select e.created_at, e.key ${text ? ', e.text' : ''} from ${walked} as e
+      return `(select e.created_at, e.key ${give('e.text')} from ${walked} as e
         where ${conditions.join(' and ')} ${ofAuthors('e')}
         order by e.created_at desc, e.key limit ${limit})`;
     }
     // A tag's row has no author and no text. The offset keeps the planner from turning the join
     // round and walking all events.
     const row =
-      text || context.authors
-        ? `cross join lateral (select ${text ? 's.text' : ''} from ${table} as s
+      wanted !== undefined || context.authors
+        ? `cross join lateral (select ${wanted === undefined ? '' : 's.text'} from ${table} as s
             where s.created_at = e.created_at and s.key = e.key ${ofAuthors('s')} offset 0) as s`
         : '';
-    return `(select e.created_at, e.key ${text ? ', s.text' : ''} from ${walked} as e ${row}
+    return `(select e.created_at, e.key ${give('s.text')} from ${walked} as e ${row}
       where ${conditions.join(' and ')}
       order by e.created_at desc, e.key limit ${limit})`;
   });

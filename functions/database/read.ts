@@ -107,7 +107,7 @@ interface Step {
  * over all partitions would cost a probe of each; most answers are in the newest. The clock says
  * only where the newest events may be expected, the answer does not depend on it.
  */
-function stepsOf(filter: Filter, nowSeconds: number): Step[] {
+export function stepsOf(filter: Filter, nowSeconds: number): Step[] {
   const shape = filter.ids === undefined ? shapeOf(filter) : undefined;
   const whole: Step = {
     ...(filter.since !== undefined && { since: filter.since }),
