@@ -5,7 +5,7 @@ import { openPublisher } from '../cloud/publisher.ts';
 import { openPubSub, openRawPublisher } from '../cloud/pubsub.ts';
 import { appendCoverage, readCoverage } from '../database/coverage.ts';
 import { coveredRanges, coverRange, uncoverRange } from '../database/fetch-ranges.ts';
-import { listIds } from '../database/ids.ts';
+import { listIds, TooManyIds } from '../database/ids.ts';
 import { knownIds } from '../database/known-ids.ts';
 import { releaseLease, takeLease } from '../database/leases.ts';
 import { queryEvents } from '../database/read.ts';
@@ -157,13 +157,15 @@ async function heldIds(
   signal: AbortSignal,
 ): Promise<readonly HeldId[] | undefined> {
   const held: HeldId[] = [];
-  const { since, until } = range;
-  const asked = { since, until, idsMax: idsMax + 1, signal };
-  for await (const page of listIds(pool, filter, asked)) {
-    held.push(...page);
-    if (held.length > idsMax) return undefined;
+  try {
+    for await (const page of listIds(pool, filter, { ...range, idsMax, signal })) {
+      held.push(...page);
+    }
+    return held;
+  } catch (error) {
+    if (error instanceof TooManyIds) return undefined;
+    throw error;
   }
-  return held;
 }
 
 const parsed = (rows: readonly { readonly text: string }[]): NostrEvent[] =>

@@ -82,7 +82,7 @@ export async function runPiece(
       ...limits,
       signal: deadline,
       pageLimit: information?.limitMax,
-      nip77: nip77 ?? information?.nips?.includes(77) ?? true,
+      nip77: nip77 ?? information?.supportedNips?.includes(77) ?? true,
     });
     if (source.direction !== 'up') {
       finished = await fetchAll(source, ports, limits, work, endsAtMs);

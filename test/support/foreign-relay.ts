@@ -97,7 +97,7 @@ class MemoryRepository extends EventRepository {
   }
 
   find(filter: Filter): Event[] {
-    const plain = filter as PlainFilter;
+    const plain = filter as unknown as PlainFilter;
     const limit = Math.min(filter.limit ?? this.#limitMax, this.#limitMax);
     const found: NostrEvent[] = [];
     for (const event of this.#candidates(plain)) {

@@ -1,0 +1,44 @@
+import type { Source } from '../database/sources.ts';
+import { type Connection, connect } from '../upstream/connection.ts';
+import { createGuard } from '../upstream/guard.ts';
+import { type RelayInformation, readInformation } from '../upstream/information.ts';
+import type { FetchConfiguration } from './configuration.ts';
+
+/** The two ways to a source, guarded and bounded. */
+export interface UpstreamDoors {
+  /** @throws UpstreamFailure where no connection comes to be. */
+  connect(source: Source, signal: AbortSignal): Promise<Connection>;
+  /** Its NIP-11 document; undefined where it shows none. */
+  information(source: Source): Promise<RelayInformation | undefined>;
+}
+
+/**
+ * Opens connections to sources, which may be anybody's machine: only to public addresses, never
+ * for more bytes than a visit may take, with our key only where the operator said so.
+ */
+export function openUpstream(
+  configuration: Pick<
+    FetchConfiguration,
+    'FETCH_ALLOW_LOOPBACK' | 'FETCH_SECRET_KEY' | 'FETCH_PIECE_BYTES' | 'EVENT_BYTES_MAX'
+  >,
+): UpstreamDoors {
+  const guard = createGuard({ allowLoopback: configuration.FETCH_ALLOW_LOOPBACK === 'on' });
+  const key = configuration.FETCH_SECRET_KEY;
+  return {
+    connect: (source, signal) =>
+      connect(source.url, {
+        guard,
+        signal,
+        compression: true,
+        limits: { receiveBytesMax: receiveBytesMaxOf(configuration.FETCH_PIECE_BYTES) },
+        ...(source.auth && key && { auth: { secretKey: Buffer.from(key, 'hex') } }),
+      }),
+    async information(source) {
+      const read = await readInformation(new URL(source.url), { guard });
+      return read.ok ? read.value : undefined;
+    },
+  };
+}
+
+/** A visit ends by itself at its bytes; this is for what comes in a flood before it can. */
+const receiveBytesMaxOf = (pieceBytes: number): number => 2 * pieceBytes;
