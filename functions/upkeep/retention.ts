@@ -13,6 +13,8 @@ export interface RetentionRules {
 /** What retention reaches of the database. */
 export interface RetentionPorts {
   months(): Promise<readonly Month[]>;
+  /** What is older than the first month; undefined where that has no end yet. */
+  before(months: readonly Month[]): Month | undefined;
   kindsOf(month: Month): Promise<readonly number[]>;
   bytes(): Promise<number>;
   dropMonth(month: Month): Promise<void>;
@@ -35,13 +37,15 @@ export async function retain(
   signal: AbortSignal,
 ): Promise<{ readonly months: number; readonly kinds: number }> {
   const months = (await ports.months()).filter(({ to }) => to <= nowSeconds);
-  const tooOld = (month: Month, days: number) => month.to <= nowSeconds - days * DAY;
+  const tooOld = (month: Month, days: number) => isTooOld(month, days, nowSeconds);
   let dropped = 0;
   let kinds = 0;
   const left: Month[] = [];
   const first = months[0];
   const beforeIsTooOld = first !== undefined && first.from <= nowSeconds - rules.days * DAY;
   if (rules.days > 0 && beforeIsTooOld) await ports.emptyBefore();
+  const before = ports.before(months);
+  if (before !== undefined) kinds += await dropShortLived(ports, before, rules.kinds, nowSeconds);
   for (const month of months) {
     if (signal.aborted) return { months: dropped, kinds };
     if (rules.days > 0 && tooOld(month, rules.days)) {
@@ -50,17 +54,29 @@ export async function retain(
       continue;
     }
     left.push(month);
-    const short = rules.kinds.filter(({ days }) => tooOld(month, days));
-    if (short.length === 0) continue;
-    const gone = (await ports.kindsOf(month)).filter((kind) =>
-      short.some(({ fromKind, toKind }) => fromKind <= kind && kind <= toKind),
-    );
-    if (gone.length === 0) continue;
-    await ports.dropKinds(month, gone);
-    kinds += gone.length;
+    kinds += await dropShortLived(ports, month, rules.kinds, nowSeconds);
   }
   if (rules.gigabytes > 0) dropped += await shrink(ports, left, rules.gigabytes, signal);
   return { months: dropped, kinds };
+}
+
+const isTooOld = ({ to }: Month, days: number, nowSeconds: number): boolean =>
+  to <= nowSeconds - days * DAY;
+
+/** Takes out of a partition the kinds whose life is over for all of it. @returns how many. */
+async function dropShortLived(
+  ports: RetentionPorts,
+  month: Month,
+  rules: readonly KindRetention[],
+  nowSeconds: number,
+): Promise<number> {
+  const short = rules.filter(({ days }) => isTooOld(month, days, nowSeconds));
+  if (short.length === 0) return 0;
+  const gone = (await ports.kindsOf(month)).filter((kind) =>
+    short.some(({ fromKind, toKind }) => fromKind <= kind && kind <= toKind),
+  );
+  if (gone.length > 0) await ports.dropKinds(month, gone);
+  return gone.length;
 }
 
 async function shrink(

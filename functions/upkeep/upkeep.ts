@@ -8,12 +8,14 @@ import { buryMessages } from '../database/dead-letters.ts';
 import { forgetInstance, silentInstances } from '../database/instances.ts';
 import { releaseLease, takeLease } from '../database/leases.ts';
 import {
+  beforeOf,
   dropKinds,
   dropMonth,
   emptyBefore,
   kindsOf,
   listMonths,
   makeMonth,
+  mergeOldest,
   monthAt,
   regularBytes,
 } from '../database/partitions.ts';
@@ -23,8 +25,10 @@ import { replayDeadLetters } from './replay.ts';
 import { retain } from './retention.ts';
 import { sweepSubscriptions } from './sweep.ts';
 
-/** All jobs together end well before Cloud Scheduler's three minutes. */
+/** A job that works by pieces stops after this, so that the others have their turn. */
 const JOB_DEADLINE_MS = 30_000;
+/** Those that write a partition anew are told to stop later; each does one at a time. */
+const REWRITE_DEADLINE_MS = 120_000;
 /** Months that are made on the first run for events of the past; older ones share a catch-all. */
 const MONTHS_BACK = 12;
 const PULL_MAX = 100;
@@ -60,13 +64,19 @@ export async function openUpkeep(configuration: UpkeepConfiguration, log: Log): 
       return { made };
     },
   };
+  const merging: Job = {
+    name: 'merging of months',
+    deadlineMs: REWRITE_DEADLINE_MS,
+    run: async () => ({ merged: await mergeOldest(pool, now()) }),
+  };
   const retention: Job = {
     name: 'retention',
-    deadlineMs: JOB_DEADLINE_MS,
+    deadlineMs: REWRITE_DEADLINE_MS,
     run: (signal) =>
       retain(
         {
           months: () => listMonths(pool),
+          before: beforeOf,
           kindsOf: (month) => kindsOf(pool, month),
           bytes: () => regularBytes(pool),
           dropMonth: (month) => dropMonth(pool, month),
@@ -135,6 +145,7 @@ export async function openUpkeep(configuration: UpkeepConfiguration, log: Log): 
       }
     },
   };
-  const jobs = [partitions, retention, changesLog, sweep, replay];
+  // Last the one that may take the scheduler's whole patience.
+  const jobs = [partitions, changesLog, sweep, replay, retention, merging];
   return () => runJobs(jobs, leasing, log);
 }

@@ -1,6 +1,6 @@
 import { parseKindRetention } from '../../../functions/upkeep/configuration.ts';
 import { type RetentionRules, retain } from '../../../functions/upkeep/retention.ts';
-import { type Month, monthAt } from '../../../functions/database/partitions.ts';
+import { beforeOf, type Month, monthAt } from '../../../functions/database/partitions.ts';
 
 const NOW = Date.UTC(2026, 5, 15) / 1_000;
 const never: RetentionRules = { days: 0, gigabytes: 0, kinds: [] };
@@ -12,6 +12,7 @@ function database() {
   return {
     done,
     months: async () => months,
+    before: beforeOf,
     kindsOf: async () => [1, 7],
     bytes: async () => (6 - done.filter((line) => line.startsWith('drop y')).length) * 1e9,
     dropMonth: async ({ name }: Month) => {
@@ -51,10 +52,14 @@ describe('retain', () => {
     expect(await run({ days: 3_650 })).toEqual([]);
   });
 
-  it('takes kinds with a shorter life out of the months that are too old for them', async () => {
+  it('takes kinds with a shorter life out of the times that are too old for them', async () => {
     const kinds = [{ fromKind: 5, toKind: 9, days: 90 }];
     // 90 days before is 17 March: January and February have ended by then.
-    expect(await run({ kinds })).toEqual(['drop kinds 7 of y2026m01', 'drop kinds 7 of y2026m02']);
+    expect(await run({ kinds })).toEqual([
+      'drop kinds 7 of before',
+      'drop kinds 7 of y2026m01',
+      'drop kinds 7 of y2026m02',
+    ]);
   });
 
   it('drops the oldest months while the size is above the bound', async () => {
