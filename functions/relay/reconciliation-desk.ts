@@ -1,0 +1,59 @@
+/** Sets that are gathered from the database at once: the rest of its connections serve REQs. */
+const GATHERING_MAX = 2;
+
+/**
+ * What all negentropy sessions of the process share: how many items they may hold together, who may
+ * gather a set now, and whose turn it is to compute.
+ */
+export class ReconciliationDesk {
+  readonly itemsMax: number;
+  #items = 0;
+  #gathering = 0;
+  readonly #waiting: (() => void)[] = [];
+  #turns: Promise<void> = Promise.resolve();
+
+  constructor(itemsMax: number) {
+    this.itemsMax = itemsMax;
+  }
+
+  /** Items that all sessions hold now. */
+  get items(): number {
+    return this.#items;
+  }
+
+  /** Takes room for so many items; false, and nothing taken, where there is not enough. */
+  take(count: number): boolean {
+    if (this.#items + count > this.itemsMax) return false;
+    this.#items += count;
+    return true;
+  }
+
+  /** Gives room back. */
+  give(count: number): void {
+    this.#items -= count;
+  }
+
+  /** Does the work when few enough others gather; in the order of asking. */
+  async gather<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#gathering >= GATHERING_MAX) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    } else {
+      this.#gathering += 1;
+    }
+    try {
+      return await work();
+    } finally {
+      // Whoever waits takes the place over.
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#gathering -= 1;
+      else next();
+    }
+  }
+
+  /** Resolves once in each turn of the event loop, for one who asked: others are served between. */
+  turn(): Promise<void> {
+    const turn = this.#turns.then(() => new Promise<void>((resolve) => setImmediate(resolve)));
+    this.#turns = turn;
+    return turn;
+  }
+}
