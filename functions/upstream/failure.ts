@@ -7,9 +7,17 @@ import { types } from 'node:util';
  * - `timeout`: the other side was silent for too long;
  * - `misbehaved`: it broke the protocol too often or too badly;
  * - `closed`: we closed it ourselves;
- * - `refused`: the relay answered CLOSED to a query.
+ * - `refused`: the relay answered CLOSED to a query, or NEG-ERR;
+ * - `unsupported`: it does not know what it was asked for.
  */
-export type FailureCode = 'unreachable' | 'lost' | 'timeout' | 'misbehaved' | 'closed' | 'refused';
+export type FailureCode =
+  | 'unreachable'
+  | 'lost'
+  | 'timeout'
+  | 'misbehaved'
+  | 'closed'
+  | 'refused'
+  | 'unsupported';
 
 /** The one error that this room throws; its message is one clean line. */
 export class UpstreamFailure extends Error {

@@ -13,6 +13,8 @@ export type RelayMessage =
       readonly message: string;
     }
   | { readonly type: 'NOTICE'; readonly message: string }
+  | { readonly type: 'NEG-MSG'; readonly session: string; readonly hex: string }
+  | { readonly type: 'NEG-ERR'; readonly session: string; readonly reason: string }
   /** A verb of a later NIP, which the one who knows no such NIP may ignore. */
   | { readonly type: 'OTHER'; readonly verb: string };
 
@@ -36,7 +38,7 @@ export function parseRelayMessage(text: string): Result<RelayMessage> {
   if (!Array.isArray(parts)) return refuse('message is not a JSON array');
   const [verb, second, third, fourth] = parts as unknown[];
   if (typeof verb !== 'string') return refuse('message has no verb');
-  if (!['EVENT', 'EOSE', 'CLOSED', 'OK', 'NOTICE'].includes(verb)) {
+  if (!['EVENT', 'EOSE', 'CLOSED', 'OK', 'NOTICE', 'NEG-MSG', 'NEG-ERR'].includes(verb)) {
     return accept({ type: 'OTHER', verb: cleanWords(verb) });
   }
   if (typeof second !== 'string') return refuse(`${verb} without a string after the verb`);
@@ -50,6 +52,11 @@ export function parseRelayMessage(text: string): Result<RelayMessage> {
     case 'OK':
       if (typeof third !== 'boolean') return refuse('OK without true or false');
       return accept({ type: 'OK', id: second, accepted: third, message: wordsIn(fourth) });
+    case 'NEG-MSG':
+      if (typeof third !== 'string') return refuse('NEG-MSG without a message');
+      return accept({ type: 'NEG-MSG', session: second, hex: third });
+    case 'NEG-ERR':
+      return accept({ type: 'NEG-ERR', session: second, reason: wordsIn(third) });
     default:
       return accept({ type: 'NOTICE', message: cleanWords(second) });
   }
