@@ -9,7 +9,7 @@ export class ReconciliationDesk {
   readonly itemsMax: number;
   #items = 0;
   #gathering = 0;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting = new Set<() => void>();
   #turns: Promise<void> = Promise.resolve();
 
   constructor(itemsMax: number) {
@@ -33,21 +33,44 @@ export class ReconciliationDesk {
     this.#items -= count;
   }
 
-  /** Does the work when few enough others gather; in the order of asking. */
-  async gather<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#gathering >= GATHERING_MAX) {
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    } else {
-      this.#gathering += 1;
-    }
+  /**
+   * Does the work when few enough others gather; in the order of asking.
+   * @throws the signal's reason where it comes before the work begins, and what the work throws.
+   */
+  async gather<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    await this.#place(signal);
     try {
       return await work();
     } finally {
-      // Whoever waits takes the place over.
-      const next = this.#waiting.shift();
+      // Whoever waits longest takes the place over.
+      const next = this.#waiting.values().next().value;
       if (next === undefined) this.#gathering -= 1;
-      else next();
+      else {
+        this.#waiting.delete(next);
+        next();
+      }
     }
+  }
+
+  async #place(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (this.#gathering < GATHERING_MAX) {
+      this.#gathering += 1;
+      return;
+    }
+    // Who gives up must not be remembered: a client could open sessions over and over.
+    await new Promise<void>((resolve, reject) => {
+      const begin = () => {
+        signal.removeEventListener('abort', giveUp);
+        resolve();
+      };
+      const giveUp = () => {
+        this.#waiting.delete(begin);
+        reject(signal.reason);
+      };
+      this.#waiting.add(begin);
+      signal.addEventListener('abort', giveUp, { once: true });
+    });
   }
 
   /** Resolves once in each turn of the event loop, for one who asked: others are served between. */

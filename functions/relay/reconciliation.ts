@@ -97,7 +97,7 @@ export class Reconciliation {
       this.#fail(`error: gathering the events took longer than ${limits.gatherMs} ms`);
     }, limits.gatherMs);
     try {
-      const items = await desk.gather(() => this.#gather(filter));
+      const items = await desk.gather(() => this.#gather(filter), this.#abort.signal);
       if (this.#over) return;
       this.#items = items;
       await this.#answer(message);
@@ -112,7 +112,6 @@ export class Reconciliation {
     const { engine, desk, limits } = this.#parts;
     const { signal } = this.#abort;
     const builder = new ItemsBuilder();
-    signal.throwIfAborted();
     for await (const page of engine.list(filter, { idsMax: limits.itemsMax, signal })) {
       signal.throwIfAborted();
       if (builder.size + page.length > limits.itemsMax) throw new TooManyIds(limits.itemsMax);
