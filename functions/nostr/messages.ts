@@ -22,7 +22,8 @@ export type ClientMessage =
 export type Fault =
   | { readonly answer: 'NOTICE'; readonly message: string }
   | { readonly answer: 'CLOSED'; readonly id: string; readonly message: string }
-  | { readonly answer: 'OK'; readonly id: string; readonly message: string };
+  | { readonly answer: 'OK'; readonly id: string; readonly message: string }
+  | { readonly answer: 'NEG-ERR'; readonly id: string; readonly message: string };
 
 /** NIP-01: a subscription id is a non-empty string of at most 64 characters. */
 export const SUBSCRIPTION_ID_CHARACTERS_MAX = 64;
@@ -98,6 +99,8 @@ export function faultMessage(fault: Fault): string {
       return okMessage(fault.id, false, fault.message);
     case 'CLOSED':
       return closedMessage(fault.id, fault.message);
+    case 'NEG-ERR':
+      return negentropyErrorMessage(fault.id, fault.message);
     case 'NOTICE':
       return noticeMessage(fault.message);
   }
@@ -119,6 +122,18 @@ export const noticeMessage = (message: string): string => JSON.stringify(['NOTIC
 /** `eventText` goes in as it is: it was serialised once, when the event was accepted. */
 export const eventMessage = (subscriptionId: string, eventText: string): string =>
   `["EVENT",${JSON.stringify(subscriptionId)},${eventText}]`;
+
+/** A message of negentropy itself, in hex (NIP-77). */
+export const negentropyMessage = (sessionId: string, hex: string): string =>
+  JSON.stringify(['NEG-MSG', sessionId, hex]);
+
+/** Ends a negentropy session; `itemsMax` is said where more events than that are too many. */
+export const negentropyErrorMessage = (
+  sessionId: string,
+  message: string,
+  itemsMax?: number,
+): string =>
+  JSON.stringify(['NEG-ERR', sessionId, message, ...(itemsMax === undefined ? [] : [itemsMax])]);
 
 /** An id in capitals is wrong, but it is what the client waits for an answer to. */
 const ANY_CASE_HEX_64 = /^[0-9a-fA-F]{64}$/;
@@ -146,7 +161,10 @@ function parseNegentropy(
 ): Result<ClientMessage, Fault> {
   if (type === 'NEG-CLOSE') return accept({ type, id });
   const message = type === 'NEG-OPEN' ? rest[1] : rest[0];
-  if (typeof message !== 'string') return notice(`invalid: ${type} must hold a message in hex`);
+  if (typeof message !== 'string') {
+    const reason = `invalid: ${type} must hold a message in hex`;
+    return refuse({ answer: 'NEG-ERR', id, message: reason });
+  }
   return accept(
     type === 'NEG-OPEN' ? { type, id, filter: rest[0], message } : { type, id, message },
   );
@@ -182,7 +200,7 @@ function countCharacters(text: string): number {
 /** Finds whom to answer in a text that is not parsed: verb and id are among its first characters. */
 function faultByScan(text: string, message: string): Fault {
   const start = text.slice(0, SCAN_CHARACTERS_MAX);
-  const verb = /^\s*\[\s*"([A-Z]{3,5})"\s*,/.exec(start);
+  const verb = /^\s*\[\s*"([A-Z-]{3,8})"\s*,/.exec(start);
   if (verb?.[1] === 'EVENT') {
     // Quotes inside a string are escaped, so only a key can be matched.
     const id = /"id"\s*:\s*"([0-9a-fA-F]{64})"/.exec(start)?.[1];
@@ -192,6 +210,12 @@ function faultByScan(text: string, message: string): Fault {
     const id = scanString(start.slice(verb[0].length));
     if (id !== undefined && id.length <= ECHO_CHARACTERS_MAX) {
       return { answer: 'CLOSED', id, message };
+    }
+  }
+  if (verb?.[1] === 'NEG-OPEN' || verb?.[1] === 'NEG-MSG') {
+    const id = scanString(start.slice(verb[0].length));
+    if (id !== undefined && id.length <= ECHO_CHARACTERS_MAX) {
+      return { answer: 'NEG-ERR', id, message };
     }
   }
   return { answer: 'NOTICE', message };

@@ -78,6 +78,31 @@ const filterVariables = {
   ),
 };
 
+/** How much may be compared by negentropy (NIP-77). */
+const negentropyVariables = {
+  RELAY_NEGENTROPY: oneOf(['on', 'off'], 'on').describe(
+    'on or off: negentropy (NIP-77), by which others learn cheaply what they lack',
+  ),
+  RELAY_NEGENTROPY_SESSIONS_MAX: wholeNumber(1, 1_000, 10).describe(
+    'negentropy sessions of one connection: 1 to 1000',
+  ),
+  RELAY_NEGENTROPY_ITEMS_MAX: wholeNumber(1, 50_000_000, 1_000_000).describe(
+    'events that the filter of one session may match, 41 bytes of memory each: 1 to 50000000',
+  ),
+  RELAY_NEGENTROPY_TOTAL_ITEMS_MAX: wholeNumber(1, 200_000_000, 2_000_000).describe(
+    'the same for all sessions together: RELAY_NEGENTROPY_ITEMS_MAX to 200000000',
+  ),
+  RELAY_NEGENTROPY_FRAME_BYTES_MAX: wholeNumber(4_096, 1_000_000, 131_072).describe(
+    'bytes of one answer, before it is written in hex: 4096 to 1000000',
+  ),
+  RELAY_NEGENTROPY_IDLE_SECONDS: wholeNumber(1, 3_600, 120).describe(
+    'seconds that a session waits for its client: 1 to 3600',
+  ),
+  RELAY_NEGENTROPY_GATHER_SECONDS: wholeNumber(1, 600, 60).describe(
+    'seconds that finding what the filter matches may take: 1 to 600',
+  ),
+};
+
 /** What one connection, one address and one process may hold. */
 const connectionVariables = {
   RELAY_CONNECTIONS_MAX: wholeNumber(1, 20_000, 1_000).describe(
@@ -156,6 +181,7 @@ export const relayVariables = {
   ...messageVariables,
   ...writeVariables(wholeNumber),
   ...filterVariables,
+  ...negentropyVariables,
   ...connectionVariables,
   ...rateVariables,
   ...eventVariables,
@@ -183,6 +209,7 @@ const ORDERED: readonly (readonly [NumberVariable, NumberVariable, number])[] = 
   ['LIMIT_MAX', 'LIMIT_DEFAULT', 0],
   ['REQUEST_EVENTS_MAX', 'LIMIT_MAX', 0],
   ['ANSWERS_BYTES_MAX', 'ANSWER_BYTES_MAX', 0],
+  ['RELAY_NEGENTROPY_TOTAL_ITEMS_MAX', 'RELAY_NEGENTROPY_ITEMS_MAX', 0],
   ['RELAY_SEND_BYTES_MAX', 'EVENT_BYTES_MAX', ANSWER_ENVELOPE_BYTES],
   ['RELAY_ANSWER_BYTES_MAX', 'RELAY_SEND_BYTES_MAX', 0],
   ['RELAY_SEND_TOTAL_BYTES_MAX', 'RELAY_ANSWER_BYTES_MAX', 0],

@@ -16,6 +16,8 @@ import type { Engine, Verdict } from './engine-types.ts';
 import { Liveness, type LivenessLimits } from './liveness.ts';
 import { Outbox, type OutboxLimits, type SendBudget } from './outbox.ts';
 import type { Rates } from './rates.ts';
+import type { ReconciliationDesk } from './reconciliation-desk.ts';
+import { type ReconciliationLimits, Reconciliations } from './reconciliations.ts';
 import { type RequestLimits, Requests } from './requests.ts';
 
 /** What bounds one connection. */
@@ -24,6 +26,8 @@ export interface ConnectionLimits {
   readonly eventsInFlightMax: number;
   readonly outbox: OutboxLimits;
   readonly requests: RequestLimits;
+  /** Absent where negentropy is off. */
+  readonly negentropy: ReconciliationLimits | undefined;
   readonly liveness: LivenessLimits;
 }
 
@@ -34,6 +38,7 @@ export interface ConnectionParts {
   /** Absent where rates are not limited. */
   readonly rates: Rates | undefined;
   readonly budget: SendBudget;
+  readonly desk: ReconciliationDesk;
   readonly limits: ConnectionLimits;
   readonly log: Log;
   /** Milliseconds of a clock that never steps back. */
@@ -54,7 +59,7 @@ const POLICY_VIOLATION = 1008;
 
 const NO_COUNT = 'unsupported: COUNT (NIP-45) is not offered here';
 const NO_AUTH = 'error: authentication (NIP-42) is not offered here';
-const NO_NEGENTROPY = 'error: negentropy (NIP-77) is not offered here';
+const NO_NEGENTROPY = 'unsupported: negentropy (NIP-77) is not offered here';
 
 /** How long a client may take to answer a close frame before its socket is destroyed. */
 const CLOSE_TIMEOUT_MS = 2_000;
@@ -77,6 +82,7 @@ export class Connection {
   readonly #parts: ConnectionParts;
   readonly #outbox: Outbox;
   readonly #requests: Requests;
+  readonly #reconciliations: Reconciliations | undefined;
   readonly #liveness: Liveness;
   #inFlight = 0;
   #events = 0;
@@ -90,13 +96,17 @@ export class Connection {
   #destroyAtMs = Number.POSITIVE_INFINITY;
 
   constructor(webSocket: WebSocket, socket: Socket, client: Client, parts: ConnectionParts) {
-    const { engine, limits, budget, monotonicMs } = parts;
+    const { engine, limits, budget, desk, monotonicMs, log } = parts;
     this.client = client;
     this.#webSocket = webSocket;
     this.#socket = socket;
     this.#parts = parts;
     this.#outbox = new Outbox(webSocket, socket, limits.outbox, budget, () => this.#tooSlow());
     this.#requests = new Requests(engine, this.#outbox, limits.requests);
+    const outbox = this.#outbox;
+    this.#reconciliations =
+      limits.negentropy &&
+      new Reconciliations({ engine, outbox, desk, limits: limits.negentropy, monotonicMs, log });
     this.#liveness = new Liveness(limits.liveness, monotonicMs());
     webSocket.on('message', (data, isBinary) => this.#receive(data, isBinary));
     webSocket.on('pong', () => this.#liveness.heard(monotonicMs(), false));
@@ -110,7 +120,9 @@ export class Connection {
   tick(nowMs: number): void {
     if (nowMs >= this.#destroyAtMs) this.#webSocket.terminate();
     if (this.#finishing !== undefined) return;
-    const busy = this.#requests.count > 0 || this.#inFlight > 0;
+    this.#reconciliations?.tick(nowMs);
+    const sessions = this.#reconciliations?.count ?? 0;
+    const busy = this.#requests.count > 0 || sessions > 0 || this.#inFlight > 0;
     const paused = this.#webSocket.isPaused;
     switch (this.#liveness.tick(nowMs, this.#socket.bytesRead, { busy, paused })) {
       case 'ping':
@@ -143,6 +155,7 @@ export class Connection {
       else this.#whenAnswered = done;
     });
     this.#requests.closeAll(`error: ${why}`);
+    this.#reconciliations?.closeAll(`closed: ${why}`);
     this.#outbox.send(noticeMessage(`closing: ${why}`));
     await within(timeoutMs, (done) => this.#outbox.whenEmpty(done));
     this.#close(GOING_AWAY, why);
@@ -218,9 +231,10 @@ export class Connection {
         break;
       case 'NEG-OPEN':
       case 'NEG-MSG':
-        this.#outbox.send(JSON.stringify(['NEG-ERR', message.id, NO_NEGENTROPY]));
+        this.#negentropy(message);
         break;
       case 'NEG-CLOSE':
+        this.#reconciliations?.close(message.id);
     }
   }
 
@@ -273,6 +287,24 @@ export class Connection {
     else this.#requests.refuse(id, hasty);
   }
 
+  #negentropy(message: ClientMessage & { readonly type: 'NEG-OPEN' | 'NEG-MSG' }): void {
+    const { id } = message;
+    if (this.#reconciliations === undefined) {
+      this.#refuse({ answer: 'NEG-ERR', id, message: NO_NEGENTROPY });
+      return;
+    }
+    const hasty = this.#parts.rates?.request(this.client.address);
+    if (this.#finishing !== undefined) {
+      this.#reconciliations.refuse(id, `closed: ${this.#finishing}`);
+    } else if (hasty !== undefined) {
+      this.#reconciliations.refuse(id, hasty);
+    } else if (message.type === 'NEG-OPEN') {
+      this.#reconciliations.open(id, message.filter, message.message);
+    } else {
+      this.#reconciliations.hear(id, message.message);
+    }
+  }
+
   /** Answers what is not understood or not offered; that has its rate as requests have. */
   #refuse(fault: Fault): void {
     const hasty = this.#parts.rates?.request(this.client.address);
@@ -280,6 +312,8 @@ export class Connection {
   }
 
   #answer(fault: Fault): void {
+    // The client takes what it named for ended, so it is.
+    if (fault.answer === 'NEG-ERR') this.#reconciliations?.close(fault.id);
     if (fault.answer === 'CLOSED') this.#requests.refuse(fault.id, fault.message);
     else this.#outbox.send(faultMessage(fault));
   }
@@ -291,6 +325,7 @@ export class Connection {
     });
     this.#finishing = 'too slow';
     this.#requests.closeAll();
+    this.#reconciliations?.closeAll();
     this.#close(POLICY_VIOLATION, 'too much waits unread');
   }
 
@@ -304,6 +339,7 @@ export class Connection {
   #closed(): void {
     this.#finishing ??= 'the connection is closed';
     this.#requests.closeAll();
+    this.#reconciliations?.closeAll();
     this.#outbox.close();
     this.#whenAnswered?.();
   }

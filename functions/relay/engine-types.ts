@@ -1,3 +1,4 @@
+import type { ListedId } from '../database/ids.ts';
 import type { NostrEvent } from '../nostr/event.ts';
 import type { Filter } from '../nostr/filter.ts';
 
@@ -43,6 +44,15 @@ export interface Engine {
    * before `subscribe` has returned. Limits of the filters are clamped here.
    */
   subscribe(filters: readonly Filter[], subscriber: Subscriber): SubscriptionHandle;
+  /**
+   * Times and ids of everything that matches, page by page, an event perhaps twice; of a filter with
+   * a limit the newest count. Throws `TooManyIds` where more than `idsMax` match, and what the
+   * database throws.
+   */
+  list(
+    filter: Filter,
+    options: { readonly idsMax: number; readonly signal: AbortSignal },
+  ): AsyncIterable<readonly ListedId[]>;
   /** False until the window is loaded and the fast lane open. */
   readonly ready: boolean;
   /** Ends subscriptions of Pub/Sub and the database; what was published is waited for. */

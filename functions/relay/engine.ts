@@ -5,6 +5,7 @@ import { openPostgres } from '../cloud/postgres.ts';
 import { openPublisher } from '../cloud/publisher.ts';
 import { openPubSub } from '../cloud/pubsub.ts';
 import { readChanges } from '../database/changes.ts';
+import { listIds } from '../database/ids.ts';
 import { heartbeat } from '../database/instances.ts';
 import { queryEvents } from '../database/read.ts';
 import { loadRecent } from '../database/recent.ts';
@@ -41,12 +42,13 @@ export async function openEngine(configuration: EngineConfiguration, log: Log): 
     eventsMax: configuration.WINDOW_EVENTS_MAX,
     bytesMax: configuration.WINDOW_BYTES_MAX,
   };
-  const { follower, intake, subscriptions } = assembleInstance(
+  const { follower, intake, inventory, subscriptions } = assembleInstance(
     {
       incoming,
       stored,
       readChanges: (from) => readChanges(pool, from, { rowsMax: CHANGES_ROWS_MAX }),
       queryStored: (filter, options) => queryEvents(pool, filter, options),
+      listStored: (filter, options) => listIds(pool, filter, options),
       loadRecent: () => loadRecent(pool, window),
       nowMs: Date.now,
       log,
@@ -90,6 +92,7 @@ export async function openEngine(configuration: EngineConfiguration, log: Log): 
   return {
     publish: (event, text, origin) => intake.take(event, text, origin),
     subscribe: (filters, subscriber) => subscriptions.open(filters, subscriber),
+    list: (filter, options) => inventory.list(filter, options),
     ready: true,
     async stop() {
       await poller.stop();

@@ -2,10 +2,13 @@ import { SUBSCRIPTION_ID_CHARACTERS_MAX } from '../nostr/messages.ts';
 import type { RelayConfiguration } from './configuration.ts';
 
 /**
- * NIPs that oblige a relay and that this one obeys now. NIPs about clients only are not listed,
+ * NIPs that oblige a relay and that this one obeys always. NIPs about clients only are not listed,
  * as NIP-11 wants. 02 obliges a relay to keep the newest follow list only.
  */
 const SUPPORTED_NIPS = [1, 2, 9, 11] as const;
+
+/** Negentropy, which can be turned off. */
+const NEGENTROPY_NIP = 77;
 
 /** The relay information document of NIP-11. */
 export interface Information {
@@ -60,7 +63,10 @@ export function informationOf(
     ...given('pubkey', configuration.RELAY_PUBKEY),
     ...given('contact', configuration.RELAY_CONTACT),
     ...given('terms_of_service', configuration.RELAY_TERMS),
-    supported_nips: SUPPORTED_NIPS,
+    supported_nips: [
+      ...SUPPORTED_NIPS,
+      ...(configuration.RELAY_NEGENTROPY === 'on' ? [NEGENTROPY_NIP] : []),
+    ],
     ...given('software', homepage),
     version,
     limitation: {

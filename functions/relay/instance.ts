@@ -5,6 +5,7 @@ import { type AnswerLimits, Answers, type QueryStored } from './answers.ts';
 import { Feed } from './feed.ts';
 import { Follower, type ReadChanges } from './follower.ts';
 import { Intake, type Topic } from './intake.ts';
+import { Inventory, type ListStored } from './inventory.ts';
 import { Pending } from './pending.ts';
 import { RecentWindow, type WindowLimits } from './recent-window.ts';
 import { Subscriptions } from './subscriptions.ts';
@@ -15,6 +16,7 @@ export interface InstanceDoors {
   readonly stored: Topic;
   readonly readChanges: ReadChanges;
   readonly queryStored: QueryStored;
+  readonly listStored: ListStored;
   readonly loadRecent: () => Promise<{
     readonly position: LogPosition;
     readonly events: readonly StoredEvent[];
@@ -36,6 +38,7 @@ export interface Instance {
   readonly pending: Pending;
   readonly follower: Follower;
   readonly answers: Answers;
+  readonly inventory: Inventory;
   readonly subscriptions: Subscriptions;
   readonly intake: Intake;
 }
@@ -56,6 +59,7 @@ export function assembleInstance(doors: InstanceDoors, limits: InstanceLimits): 
   });
   const follower = new Follower(doors.readChanges, feed, log);
   const answers = new Answers(window, pending, doors.queryStored, limits);
+  const inventory = new Inventory(pending, doors.listStored);
   const subscriptions: Subscriptions = new Subscriptions({
     answers,
     wasAnnounced: (id) => window.get(id) !== undefined,
@@ -73,5 +77,5 @@ export function assembleInstance(doors: InstanceDoors, limits: InstanceLimits): 
     announceEphemeral: (entry) => feed.announceEphemeral(entry),
     nowMs,
   });
-  return { window, pending, follower, answers, subscriptions, intake };
+  return { window, pending, follower, answers, inventory, subscriptions, intake };
 }

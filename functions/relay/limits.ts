@@ -1,7 +1,9 @@
+import type { FilterLimits } from '../nostr/filter.ts';
 import type { RateLimits } from '../policy/limits.ts';
 import type { RelayConfiguration } from './configuration.ts';
 import type { ConnectionLimits } from './connection.ts';
 import type { ConnectionCounts } from './connections.ts';
+import type { ReconciliationLimits } from './reconciliations.ts';
 
 /** Short beside the default of every limit in time, long beside what a look at all costs. */
 const TICK_MS_MAX = 1_000;
@@ -23,6 +25,28 @@ export function rateLimitsOf(configuration: RelayConfiguration): RateLimits {
   };
 }
 
+function filterLimitsOf(configuration: RelayConfiguration): FilterLimits {
+  return {
+    idsMax: configuration.RELAY_FILTER_IDS_MAX,
+    authorsMax: configuration.RELAY_FILTER_AUTHORS_MAX,
+    kindsMax: configuration.RELAY_FILTER_KINDS_MAX,
+    tagValuesMax: configuration.RELAY_FILTER_TAG_VALUES_MAX,
+    tagFiltersMax: configuration.RELAY_FILTER_TAGS_MAX,
+  };
+}
+
+function reconciliationLimitsOf(configuration: RelayConfiguration): ReconciliationLimits {
+  return {
+    sessionsMax: configuration.RELAY_NEGENTROPY_SESSIONS_MAX,
+    itemsMax: configuration.RELAY_NEGENTROPY_ITEMS_MAX,
+    frameBytesMax: configuration.RELAY_NEGENTROPY_FRAME_BYTES_MAX,
+    idleMs: configuration.RELAY_NEGENTROPY_IDLE_SECONDS * 1_000,
+    gatherMs: configuration.RELAY_NEGENTROPY_GATHER_SECONDS * 1_000,
+    valuesMax: configuration.RELAY_REQUEST_VALUES_MAX,
+    filter: filterLimitsOf(configuration),
+  };
+}
+
 /** What the variables mean for one connection. */
 export function connectionLimitsOf(configuration: RelayConfiguration): ConnectionLimits {
   return {
@@ -36,14 +60,10 @@ export function connectionLimitsOf(configuration: RelayConfiguration): Connectio
       subscriptionsMax: configuration.RELAY_SUBSCRIPTIONS_MAX,
       filtersMax: configuration.RELAY_FILTERS_MAX,
       valuesMax: configuration.RELAY_REQUEST_VALUES_MAX,
-      filter: {
-        idsMax: configuration.RELAY_FILTER_IDS_MAX,
-        authorsMax: configuration.RELAY_FILTER_AUTHORS_MAX,
-        kindsMax: configuration.RELAY_FILTER_KINDS_MAX,
-        tagValuesMax: configuration.RELAY_FILTER_TAG_VALUES_MAX,
-        tagFiltersMax: configuration.RELAY_FILTER_TAGS_MAX,
-      },
+      filter: filterLimitsOf(configuration),
     },
+    negentropy:
+      configuration.RELAY_NEGENTROPY === 'on' ? reconciliationLimitsOf(configuration) : undefined,
     liveness: {
       pingMs: configuration.RELAY_PING_SECONDS * 1_000,
       idleMs: configuration.RELAY_IDLE_SECONDS * 1_000,
@@ -62,6 +82,7 @@ export function connectionCountsOf(configuration: RelayConfiguration): Connectio
       TICK_MS_MAX,
       configuration.RELAY_PING_SECONDS * 1_000,
       configuration.RELAY_IDLE_SECONDS * 1_000,
+      configuration.RELAY_NEGENTROPY_IDLE_SECONDS * 1_000,
     ),
   };
 }

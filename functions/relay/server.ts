@@ -24,6 +24,7 @@ import { type Information, informationOf, type Software } from './information.ts
 import { connectionCountsOf, connectionLimitsOf, rateLimitsOf } from './limits.ts';
 import { SendBudget } from './outbox.ts';
 import { Rates } from './rates.ts';
+import { ReconciliationDesk } from './reconciliation-desk.ts';
 import { addressOfClient, addressSeen } from './visitor.ts';
 
 /** What the server stands on. */
@@ -200,6 +201,7 @@ function connectionPartsOf(configuration: RelayConfiguration, parts: ServerParts
     admission: new Admission({ policy, verifier, rates, nowMs }),
     rates,
     budget: new SendBudget(configuration.RELAY_SEND_TOTAL_BYTES_MAX),
+    desk: new ReconciliationDesk(configuration.RELAY_NEGENTROPY_TOTAL_ITEMS_MAX),
     limits: connectionLimitsOf(configuration),
     log,
     monotonicMs,

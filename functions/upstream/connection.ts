@@ -10,6 +10,7 @@ import type { ConnectOptions, Fault } from './connect-options.ts';
 import { reasonOf, UpstreamFailure } from './failure.ts';
 import { DEFAULT_LIMITS, type UpstreamLimits } from './limits.ts';
 import { parseRelayMessage, type RelayMessage, requestText } from './messages.ts';
+import { NegentropyChannel } from './negentropy-channel.ts';
 import { type OpenSocket, openSocket } from './open-socket.ts';
 import { PublishLedger, type PublishResult } from './publish-ledger.ts';
 import { type Subscription, SubscriptionBuffer } from './subscription.ts';
@@ -58,6 +59,8 @@ export class Connection {
   readonly #ledger: PublishLedger;
   readonly #subscriptions = new Map<string, SubscriptionBuffer>();
   readonly #noticeListeners = new Set<(message: string) => void>();
+  readonly #channels = new Map<string, NegentropyChannel>();
+  #channelsMade = 0;
   readonly #quietTimers = new Map<string, () => void>();
   #subscriptionsMade = 0;
   #bufferedItems = 0;
@@ -202,6 +205,23 @@ export class Connection {
     return buffer;
   }
 
+  /** Begins a negentropy session, see reconcile.ts. Throws where the connection has ended. */
+  openNegentropy(): NegentropyChannel {
+    if (this.#end !== undefined) throw this.#end;
+    this.#channelsMade += 1;
+    const send = (text: string) => {
+      if (this.#end !== undefined) throw this.#end;
+      this.#send(text);
+    };
+    const release = (id: string) => {
+      this.#channels.delete(id);
+      if (this.#end === undefined) this.#send(JSON.stringify(['NEG-CLOSE', id]));
+    };
+    const channel = new NegentropyChannel(`n${this.#channelsMade}`, { send, release }, this.#clock);
+    this.#channels.set(channel.id, channel);
+    return channel;
+  }
+
   /** Ends the connection politely; resolves when the socket is gone. */
   async close(): Promise<void> {
     this.#finish(new UpstreamFailure('closed', 'closed by us'));
@@ -262,13 +282,24 @@ export class Connection {
       case 'NOTICE':
         this.#options.onNotice?.(message.message);
         for (const listener of this.#noticeListeners) listener(message.message);
+        for (const channel of this.#channels.values()) channel.hear(message);
         return;
       case 'AUTH':
         this.#authentication.challenged(message.challenge);
         return;
       case 'OTHER':
         return;
+      case 'NEG-MSG':
+      case 'NEG-ERR': {
+        const channel = this.#channels.get(message.session);
+        if (channel !== undefined) channel.hear(message);
+        else if (!this.#wasOurs(message.session)) {
+          this.#fault({ reason: `${message.type} for a session that never was` });
+        }
+        return;
+      }
       default: {
+        if (message.type === 'CLOSED') this.#channels.get(message.subscription)?.hear(message);
         const subscription = this.#subscriptions.get(message.subscription);
         if (subscription !== undefined) this.#onItem(subscription, message, bytes);
         else if (!this.#wasOurs(message.subscription)) {
@@ -299,10 +330,10 @@ export class Connection {
     }
   }
 
-  /** True for ids of subscriptions that were closed: what was under way may still come. */
+  /** True for ids of subscriptions and sessions that were closed: what was under way may still come. */
   #wasOurs(id: string): boolean {
-    const number = Number(/^s([1-9][0-9]{0,14})$/.exec(id)?.[1]);
-    return number <= this.#subscriptionsMade;
+    const [, sort, number] = /^([sn])([1-9][0-9]{0,14})$/.exec(id) ?? [];
+    return Number(number) <= (sort === 'n' ? this.#channelsMade : this.#subscriptionsMade);
   }
 
   #release(id: string): void {
@@ -393,6 +424,8 @@ export class Connection {
     this.#letSendersGo();
     for (const subscription of this.#subscriptions.values()) subscription.fail(failure);
     this.#subscriptions.clear();
+    for (const channel of this.#channels.values()) channel.fail(failure);
+    this.#channels.clear();
     this.#announceEnd(failure);
   }
 }

@@ -7,7 +7,8 @@ import { types } from 'node:util';
  * - `timeout`: the other side was silent for too long;
  * - `misbehaved`: it broke the protocol too often or too badly;
  * - `closed`: we closed it ourselves;
- * - `refused`: the relay answered CLOSED to a query;
+ * - `refused`: the relay answered CLOSED to a query, or NEG-ERR;
+ * - `unsupported`: it does not know what it was asked for;
  * - `forbidden`: the guard does not let us talk to that address;
  * - `invalid`: it sent too many events whose id or signature is wrong.
  */
@@ -18,6 +19,7 @@ export type FailureCode =
   | 'misbehaved'
   | 'closed'
   | 'refused'
+  | 'unsupported'
   | 'forbidden'
   | 'invalid';
 

@@ -18,6 +18,8 @@ export type RelayMessage =
   | { readonly type: 'NOTICE'; readonly message: string }
   /** NIP-42. */
   | { readonly type: 'AUTH'; readonly challenge: string }
+  | { readonly type: 'NEG-MSG'; readonly session: string; readonly hex: string }
+  | { readonly type: 'NEG-ERR'; readonly session: string; readonly reason: string }
   /** A verb of a later NIP, which the one who knows no such NIP may ignore. */
   | { readonly type: 'OTHER'; readonly verb: string };
 
@@ -35,6 +37,17 @@ export function cleanWords(words: string): string {
   return cut.toWellFormed().replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ');
 }
 
+const VERBS: ReadonlySet<string> = new Set([
+  'EVENT',
+  'EOSE',
+  'CLOSED',
+  'OK',
+  'NOTICE',
+  'AUTH',
+  'NEG-MSG',
+  'NEG-ERR',
+]);
+
 /** Parses one message of a relay; the reason of a refusal names the fault. */
 export function parseRelayMessage(text: string): Result<RelayMessage> {
   let parts: unknown;
@@ -46,7 +59,7 @@ export function parseRelayMessage(text: string): Result<RelayMessage> {
   if (!Array.isArray(parts)) return refuse('message is not a JSON array');
   const [verb, second, third, fourth] = parts as unknown[];
   if (typeof verb !== 'string') return refuse('message has no verb');
-  if (!['EVENT', 'EOSE', 'CLOSED', 'OK', 'NOTICE', 'AUTH'].includes(verb)) {
+  if (!VERBS.has(verb)) {
     return accept({ type: 'OTHER', verb: cleanWords(verb) });
   }
   if (typeof second !== 'string') return refuse(`${verb} without a string after the verb`);
@@ -63,6 +76,11 @@ export function parseRelayMessage(text: string): Result<RelayMessage> {
     case 'AUTH':
       if (second.length > CHALLENGE_MAX) return refuse('AUTH with an endless challenge');
       return accept({ type: 'AUTH', challenge: second });
+    case 'NEG-MSG':
+      if (typeof third !== 'string') return refuse('NEG-MSG without a message');
+      return accept({ type: 'NEG-MSG', session: second, hex: third });
+    case 'NEG-ERR':
+      return accept({ type: 'NEG-ERR', session: second, reason: wordsIn(third) });
     default:
       return accept({ type: 'NOTICE', message: cleanWords(second) });
   }

@@ -1,3 +1,4 @@
+import { type ListedId, TooManyIds } from '../../functions/database/ids.ts';
 import { addressOf, compareEvents, type NostrEvent } from '../../functions/nostr/event.ts';
 import { type Filter, matchesFilter } from '../../functions/nostr/filter.ts';
 import { kindClass } from '../../functions/nostr/kinds.ts';
@@ -12,6 +13,9 @@ interface Stored {
   readonly event: NostrEvent;
   readonly text: string;
 }
+
+/** Ids of one page of a list. */
+const LIST_PAGE = 1_000;
 
 interface Open {
   readonly filters: readonly Filter[];
@@ -30,6 +34,10 @@ export class MemoryEngine implements Engine {
   beforePublish: Promise<void> = Promise.resolve();
   /** The same for stored answers. */
   beforeAnswer: Promise<void> = Promise.resolve();
+  /** What every page of a list waits for. */
+  beforePage: () => Promise<void> = () => Promise.resolve();
+  /** Lists that are under way now. */
+  lists = 0;
   /** Subscriptions that are open now. */
   readonly open = new Set<Open>();
   readonly published: NostrEvent[] = [];
@@ -73,6 +81,29 @@ export class MemoryEngine implements Engine {
       subscriber.eose();
     });
     return { close: () => void this.open.delete(open) };
+  }
+
+  async *list(
+    filter: Filter,
+    { idsMax, signal }: { readonly idsMax: number; readonly signal: AbortSignal },
+  ): AsyncGenerator<readonly ListedId[], void, undefined> {
+    const found = this.#stored
+      .map(({ event }) => event)
+      .filter((event) => matchesFilter(filter, event))
+      .sort(compareEvents)
+      .slice(0, filter.limit)
+      .map(({ created_at, id }) => ({ createdAt: created_at, id }));
+    this.lists += 1;
+    try {
+      for (let from = 0; from < found.length || from === 0; from += LIST_PAGE) {
+        await this.beforePage();
+        signal.throwIfAborted();
+        if (from + LIST_PAGE > idsMax && found.length > idsMax) throw new TooManyIds(idsMax);
+        yield found.slice(from, from + LIST_PAGE);
+      }
+    } finally {
+      this.lists -= 1;
+    }
   }
 
   async stop(): Promise<void> {

@@ -3,6 +3,7 @@ import type { StoredMeta } from '../../functions/cloud/envelope.ts';
 import { openLog } from '../../functions/cloud/log.ts';
 import { readChanges } from '../../functions/database/changes.ts';
 import { migrate } from '../../functions/database/migrate.ts';
+import { listIds } from '../../functions/database/ids.ts';
 import { queryEvents } from '../../functions/database/read.ts';
 import { loadRecent } from '../../functions/database/recent.ts';
 import { writeEvents } from '../../functions/database/write.ts';
@@ -40,6 +41,7 @@ function openInstance(pool: Pool, eventsMax: number): Follow {
       stored: topic,
       // Few rows a read, so that a catch-up takes several.
       readChanges: (from) => readChanges(pool, from, { rowsMax: 37 }),
+      listStored: (filter, options) => listIds(pool, filter, options),
       queryStored: (filter, options) => queryEvents(pool, filter, options),
       loadRecent: () => loadRecent(pool, window),
       nowMs: Date.now,

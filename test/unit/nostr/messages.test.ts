@@ -64,8 +64,6 @@ describe('a message from a client', () => {
     ['["CLOSE"]', 'NOTICE', /CLOSE must hold a subscription id/],
     ['["CLOSE",7]', 'NOTICE', /CLOSE must hold a subscription id/],
     ['["CLOSE",""]', 'NOTICE', /id is empty/],
-    ['["NEG-OPEN","a",{}]', 'NOTICE', /NEG-OPEN must hold a message/],
-    ['["NEG-MSG","a"]', 'NOTICE', /NEG-MSG must hold a message/],
     ['["NEG-CLOSE"]', 'NOTICE', /NEG-CLOSE must hold a subscription id/],
   ] as const)('%s gets a %s that names the fault', (text, answer, what) => {
     const fault = faultIn(text);
@@ -84,6 +82,16 @@ describe('a message from a client', () => {
   ] as const)('%s gets CLOSED for its subscription', (text, id, what) => {
     const fault = faultIn(text);
     expect(fault).toEqual({ answer: 'CLOSED', id, message: expect.stringMatching(what) });
+    expect(fault.message).toMatch(PREFIXED);
+  });
+
+  it.each([
+    ['["NEG-OPEN","a",{}]', /NEG-OPEN must hold a message/],
+    ['["NEG-MSG","a"]', /NEG-MSG must hold a message/],
+    ['["NEG-MSG","a","61', /not JSON/],
+  ] as const)('%s gets NEG-ERR for its session', (text, what) => {
+    const fault = faultIn(text);
+    expect(fault).toEqual({ answer: 'NEG-ERR', id: 'a', message: expect.stringMatching(what) });
     expect(fault.message).toMatch(PREFIXED);
   });
 

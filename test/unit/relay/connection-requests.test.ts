@@ -163,12 +163,4 @@ describe('a connection that gets REQ', () => {
     const [, , accepted, why] = await wire.next('OK', STORED[0]?.id);
     expect([accepted, why]).toEqual([false, expect.stringMatching(/^error: .*NIP-42/)]);
   });
-
-  it('says that negentropy is not offered, by NEG-ERR', async () => {
-    wire.send(['NEG-OPEN', 'n', {}, '61'], ['NEG-CLOSE', 'n']);
-    const [, , why] = await wire.next('NEG-ERR', 'n');
-    expect(why).toMatch(/^error: .*NIP-77/);
-    await wire.works();
-    expect(wire.messages).toEqual([]);
-  });
 });

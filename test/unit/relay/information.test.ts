@@ -36,7 +36,15 @@ describe('the information document', () => {
   });
 
   it('lists no NIP that is not built', () => {
-    expect(informationOf(configurationOf(), SOFTWARE).supported_nips).toEqual([1, 2, 9, 11]);
+    expect(informationOf(configurationOf(), SOFTWARE).supported_nips).toEqual([1, 2, 9, 11, 77]);
+  });
+
+  it('lists no NIP that is turned off', () => {
+    const { supported_nips } = informationOf(
+      configurationOf({ RELAY_NEGENTROPY: 'off' }),
+      SOFTWARE,
+    );
+    expect(supported_nips).toEqual([1, 2, 9, 11]);
   });
 });
 

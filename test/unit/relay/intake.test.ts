@@ -28,6 +28,7 @@ async function instanceWith(options: { pendingBytesMax?: number; stored?: NostrE
       incoming: topic,
       stored: topic,
       readChanges: async () => ({ gap: false, changes: [], position: 1, next: 1, complete: true }),
+      listStored: async function* () {},
       queryStored: async (_filter, { signal }) => {
         signal.throwIfAborted();
         return [];

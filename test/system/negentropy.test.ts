@@ -1,0 +1,117 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { listIds } from '../../functions/database/ids.ts';
+import { migrate } from '../../functions/database/migrate.ts';
+import { ItemsBuilder } from '../../functions/nostr/negentropy/builder.ts';
+import { hexOf, type Items } from '../../functions/nostr/negentropy/items.ts';
+import { initiate } from '../../functions/nostr/negentropy/reconcile.ts';
+import { connect } from '../../functions/upstream/connection.ts';
+import { reconcile } from '../../functions/upstream/reconcile.ts';
+import { secretKeyOf, signEvent } from '../support/keys.ts';
+import { copyEvents, manyEvents } from '../support/many-events.ts';
+import { createDatabase, type TestDatabase } from '../support/postgres.ts';
+import { startServer, type TestServer } from '../support/relay-server.ts';
+import { useSystem } from '../support/system.ts';
+
+const COUNT = 100_000;
+
+/** What nothing but a turn of the event loop may take while a set is gathered, in milliseconds. */
+const HOLD_MS_MAX = 50;
+
+let database: TestDatabase;
+let relay: TestServer;
+const ids: { createdAt: number; id: string }[] = [];
+
+beforeAll(async () => {
+  database = await createDatabase();
+  await migrate(database.url);
+  const month = 30 * 24 * 3_600;
+  const events = { count: COUNT, authors: 2_000, from: 1_700_000_000, seconds: month, seed: 7 };
+  await copyEvents(database.pool, manyEvents(events));
+  relay = await startServer();
+  relay.engine.list = (filter, options) => listIds(database.pool, filter, options);
+  for await (const page of listIds(database.pool, {}, { idsMax: COUNT })) ids.push(...page);
+}, 120_000);
+afterAll(async () => {
+  await relay.close();
+  await database.drop();
+});
+
+function sealedFrom(from: number): Items {
+  const builder = new ItemsBuilder();
+  for (const { createdAt, id } of ids.slice(from)) builder.add(createdAt, id);
+  return builder.seal();
+}
+
+describe('a set of 100,000 events in the database', () => {
+  it('is gathered without holding up the event loop', async () => {
+    const wire = await relay.connect();
+    await wire.works();
+    const delay = monitorEventLoopDelay({ resolution: 1 });
+    const begun = performance.now();
+    delay.enable();
+    wire.send(['NEG-OPEN', 'n', {}, hexOf(initiate(sealedFrom(ids.length)))]);
+    await wire.next('NEG-MSG', 'n');
+    delay.disable();
+    const tookMs = performance.now() - begun;
+    process.stdout.write(
+      `gathered ${ids.length} in ${tookMs.toFixed()} ms, loop held ${(delay.max / 1e6).toFixed(1)} ms\n`,
+    );
+    expect(delay.max / 1e6).toBeLessThan(HOLD_MS_MAX);
+  });
+
+  it('of which 1,000 are new costs less than 5 % of the bytes of all events', async () => {
+    const connection = await connect(relay.webSocketUrl, { verifier: 'none' });
+    const { rows } = await database.pool.query<{ bytes: string }>(
+      `select (select sum(octet_length(text)) from events)
+        + (select sum(octet_length(text)) from kept) as bytes`,
+    );
+    const spread = new ItemsBuilder();
+    const missing = ids.filter((_, n) => n % 100 === 0).map(({ id }) => id);
+    ids.forEach(({ createdAt, id }, n) => {
+      if (n % 100 !== 0) spread.add(createdAt, id);
+    });
+    // Whether they are the newest, as from one day to the next, or anywhere.
+    for (const [where, items, count] of [
+      ['newest', sealedFrom(1_000), 1_000],
+      ['anywhere', spread.seal(), missing.length],
+    ] as const) {
+      const begun = performance.now();
+      const result = await reconcile(connection, { filter: {}, items });
+      const bytes = result.bytesSent + result.bytesReceived;
+      const share = bytes / Number(rows[0]?.bytes);
+      process.stdout.write(
+        `${count} new, ${where}: ${result.rounds} rounds, ${bytes} bytes, ` +
+          `${(share * 100).toFixed(2)} %, ${(performance.now() - begun).toFixed()} ms\n`,
+      );
+      expect([result.have.length, result.need.length]).toEqual([0, count]);
+      expect(share).toBeLessThan(0.05);
+    }
+    await connection.close();
+  });
+});
+
+describe('a running system', () => {
+  const system = useSystem();
+
+  it('tells by negentropy what it accepted a moment ago, stored or not', async () => {
+    const url = system().urls[0]!;
+    const connection = await connect(url);
+    const key = secretKeyOf('negentropy system');
+    const events = Array.from({ length: 60 }, (_, n) =>
+      signEvent({ kind: 1, created_at: Math.floor(Date.now() / 1_000), content: `${n}` }, key),
+    );
+    await Promise.all(events.map((event) => connection.publish(event)));
+    const filter = { authors: [events[0]!.pubkey] };
+    const known = new ItemsBuilder();
+    for (const { created_at, id } of events.slice(40)) known.add(created_at, id);
+    const { have, need } = await reconcile(connection, { filter, items: known.seal() });
+    expect(have).toEqual([]);
+    expect(need.sort()).toEqual(
+      events
+        .slice(0, 40)
+        .map(({ id }) => id)
+        .sort(),
+    );
+    await connection.close();
+  });
+});
