@@ -22,6 +22,8 @@ export interface PagerOptions {
    * follows is taken for whole.
    */
   readonly capMin?: number;
+  /** How many events the relay is known to have given for one filter before. */
+  readonly gives?: number;
   /** Told when a second cannot be proved whole; throwing from here ends the paging. */
   onIncomplete(second: number, count: number): void;
   /**
@@ -131,7 +133,7 @@ class Reach {
   readonly #options: PagerOptions;
   readonly #capMin: number;
   /** The most that the relay has ever given for one filter: it can give at least that much. */
-  #largest = 0;
+  #largest: number;
   /** The least at which it was seen to stop although there was more. */
   #leastCut = Number.POSITIVE_INFINITY;
   #limitMax: number | undefined | 'unasked' = 'unasked';
@@ -140,6 +142,7 @@ class Reach {
     this.#source = source;
     this.#options = options;
     this.#capMin = options.capMin ?? CAP_MIN;
+    this.#largest = options.gives ?? 0;
   }
 
   async page(filter: Filter): Promise<Page> {
@@ -162,8 +165,10 @@ class Reach {
     hasFresh: boolean,
   ): AsyncGenerator<Slice, Next | undefined> {
     let last = page;
+    // It has given more of this second before, so what it gives at a time varies.
+    if (page.received < second.ids.size) this.noteCut(page);
     let isUncut = await this.#isUncut(page);
-    if (isUncut && !hasFresh) return undefined;
+    if (isUncut && !hasFresh && page.received < this.#capMin) return undefined;
     if (!isUncut && page.received >= page.asked) {
       // It was our own limit that cut the page: a larger one may reach into older seconds.
       const larger = await this.#larger(pageFilter(filter, second.at));
@@ -247,6 +252,8 @@ class Reach {
   /** True where the relay is known to give more than it gave here, though more was asked for. */
   async #isUncut({ received, asked, hint }: Page): Promise<boolean> {
     if (hint === 'more' || received >= asked || received >= this.#leastCut) return false;
+    // Of one that gives now more and now less, the most says nothing.
+    if (this.#leastCut < this.#largest) return false;
     if (received < this.#largest) return true;
     return received < ((await this.#says()) ?? 0);
   }
