@@ -5,7 +5,7 @@ import { Change } from './change.ts';
 import { parseEventLine } from './event-line.ts';
 import { CHAIN_START, type Line } from './lines.ts';
 import { Pace } from './pace.ts';
-import { isPassing } from './prefix.ts';
+import { isPassing } from '../upstream/prefix.ts';
 import { type Counts, copyCounts, count, type LineResult, noCounts, resultOf } from './tally.ts';
 
 export interface ImporterOptions {

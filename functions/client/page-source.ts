@@ -1,17 +1,18 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { NostrEvent } from '../nostr/event.ts';
 import type { Filter } from '../nostr/filter.ts';
 import type { Connection } from '../upstream/connection.ts';
 import { UpstreamFailure } from '../upstream/failure.ts';
 import { readInformation } from '../upstream/information.ts';
-import { query } from '../upstream/query.ts';
+import { type Page, readPage } from '../upstream/page.ts';
+import type { PageSource } from '../upstream/pager.ts';
+import { isPassing } from '../upstream/prefix.ts';
 import { CommandFailure, EXIT } from './exit.ts';
-import type { PageSource } from './pager.ts';
-import { isPassing } from './prefix.ts';
 
 /** How often one page is asked for again while the relay says that its trouble will pass. */
 const ATTEMPTS_MAX = 8;
 const PAUSE_MIN_MS = 250;
+
+type LimitedFilter = Filter & { readonly limit: number };
 
 /** Where the pages' connection comes from: a `Link`, or a single connection. */
 export interface ConnectionSource {
@@ -33,7 +34,7 @@ export class RelayPages implements PageSource {
     this.#signal = signal;
   }
 
-  async query(filter: Filter): Promise<NostrEvent[]> {
+  async query(filter: LimitedFilter): Promise<Page> {
     try {
       return await this.#ask(filter);
     } catch (error) {
@@ -46,7 +47,7 @@ export class RelayPages implements PageSource {
     }
   }
 
-  async tryQuery(filter: Filter): Promise<NostrEvent[] | undefined> {
+  async tryQuery(filter: LimitedFilter): Promise<Page | undefined> {
     try {
       return await this.#ask(filter);
     } catch (error) {
@@ -60,14 +61,14 @@ export class RelayPages implements PageSource {
     return information.ok ? information.value.limitMax : undefined;
   }
 
-  async #ask(filter: Filter): Promise<NostrEvent[]> {
+  async #ask(filter: LimitedFilter): Promise<Page> {
     for (let attempt = 1; ; attempt += 1) {
       const connection = await this.#link.connection();
       try {
-        const events: NostrEvent[] = [];
-        for await (const event of query(connection, [filter])) events.push(event);
+        const page = await readPage(connection.subscribe([filter]), filter.limit);
+        if (page === undefined) throw new UpstreamFailure('closed', 'closed by us');
         this.#link.progress();
-        return events;
+        return page;
       } catch (error) {
         this.#signal.throwIfAborted();
         if (!(error instanceof UpstreamFailure)) throw error;

@@ -15,7 +15,7 @@ import { Link } from './link.ts';
 import { LineOutput } from './output.ts';
 import { RelayPages } from './page-source.ts';
 import { pageNewestFirst } from './pager.ts';
-import { isPassing } from './prefix.ts';
+import { isPassing } from '../upstream/prefix.ts';
 import { RecentIds } from './recent-ids.ts';
 import { addRelayOption, readSeconds } from './relay-option.ts';
 import { type EndWith, Interrupt, type Surroundings, tell } from './surroundings.ts';

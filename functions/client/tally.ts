@@ -1,5 +1,5 @@
 import type { PublishResult } from '../upstream/publish-ledger.ts';
-import { prefixOf } from './prefix.ts';
+import { prefixOf } from '../upstream/prefix.ts';
 
 /** What became of the lines of an import, counted. Plain data: it is kept in the state file. */
 export interface Counts {

@@ -57,7 +57,7 @@ export async function readInformation(
       response.destroy();
       if (![301, 302, 303, 307, 308].includes(statusCode)) return refuse(`HTTP ${statusCode}`);
       const { location = '' } = headers;
-      if (!URL.canParse(location, url)) return refuse('redirected to no address');
+      if (!URL.canParse(location, url.href)) return refuse('redirected to no address');
       url = new URL(location, url);
     }
     return refuse(`redirected more than ${REDIRECTS_MAX} times`);

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
-import { type PageSource, pageNewestFirst } from '../../../functions/client/pager.ts';
+import { pageNewestFirst } from '../../../functions/client/pager.ts';
 import type { NostrEvent } from '../../../functions/nostr/event.ts';
 import { type Filter, matchesFilter } from '../../../functions/nostr/filter.ts';
 import { plainFilter } from '../../../functions/upstream/messages.ts';
+import type { PageSource } from '../../../functions/upstream/pager.ts';
 import { answer, inOrder, type PlainFilter } from '../../support/slow-oracle.ts';
 
 /** Events of one number: author, kind and tags follow from it. */
@@ -18,9 +19,11 @@ const eventOf = (number: number, created_at: number): NostrEvent => ({
 
 function sourceOf(events: readonly NostrEvent[], cap: number, says: number | undefined) {
   const asked: Filter[] = [];
-  const query = async (filter: Filter) => {
+  const query = async (filter: Filter & { readonly limit: number }) => {
     asked.push(filter);
-    return answer(events, [plainFilter(filter) as PlainFilter], cap);
+    const page = answer(events, [plainFilter(filter) as PlainFilter], cap);
+    const { length: received } = page;
+    return { events: page, received, oldest: page.at(-1)?.created_at, asked: filter.limit };
   };
   const source: PageSource = { query, tryQuery: query, limitMax: async () => says };
   return { source, asked };
