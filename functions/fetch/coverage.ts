@@ -2,13 +2,14 @@ import type { Coverage } from '../database/coverage.ts';
 import type { Source } from '../database/sources.ts';
 import type { NostrEvent } from '../nostr/event.ts';
 import type { Filter } from '../nostr/filter.ts';
+import type { Items } from '../nostr/negentropy/items.ts';
 import type { Connection } from '../upstream/connection.ts';
 import { UpstreamFailure } from '../upstream/failure.ts';
 import { query } from '../upstream/query.ts';
 import { reconcile } from '../upstream/reconcile.ts';
 import { filterKey } from '../nostr/filter-key.ts';
 import { FRAME_BYTES_MAX, RECONCILED_IDS_MAX, ROUNDS_MAX, SAMPLES } from './limits.ts';
-import type { HeldId, RangePorts } from './range-work.ts';
+import type { RangePorts } from './range-work.ts';
 import type { Range } from './ranges.ts';
 
 /** What a measurement reaches of the database. */
@@ -54,10 +55,10 @@ export async function measureCoverage(
 async function byReconciliation(
   connection: Connection,
   { source, filter, window, signal }: Question,
-  items: readonly HeldId[],
+  items: Items,
 ): Promise<Measured | undefined> {
   try {
-    const { have, need } = await reconcile(connection, {
+    const { have, need, complete } = await reconcile(connection, {
       filter: { ...filter, ...window },
       items,
       frameBytesMax: FRAME_BYTES_MAX,
@@ -65,7 +66,8 @@ async function byReconciliation(
       idsMax: RECONCILED_IDS_MAX,
       signal,
     });
-    const held = items.length - have.length;
+    if (!complete) return undefined;
+    const held = items.size - have.length;
     return {
       source: source.id,
       filterKey: filterKey(filter),

@@ -12,6 +12,8 @@ import { queryEvents } from '../database/read.ts';
 import * as sources from '../database/sources.ts';
 import type { NostrEvent } from '../nostr/event.ts';
 import type { Filter } from '../nostr/filter.ts';
+import { ItemsBuilder } from '../nostr/negentropy/builder.ts';
+import type { Items } from '../nostr/negentropy/items.ts';
 import { policyOf } from '../policy/rules.ts';
 import { writeRulesOf } from '../policy/variables.ts';
 import type { FetchConfiguration } from './configuration.ts';
@@ -20,7 +22,6 @@ import { measureDue } from './measure.ts';
 import { runPiece, type PieceLimits, type PiecePorts } from './piece.ts';
 import { plan, type PlanPorts } from './plan.ts';
 import { openUpstream } from './open-upstream.ts';
-import type { HeldId } from './range-work.ts';
 import type { Range } from './ranges.ts';
 
 /** Events that wait for Pub/Sub at once: a batch or two of the largest. */
@@ -155,13 +156,13 @@ async function heldIds(
   range: Range,
   idsMax: number,
   signal: AbortSignal,
-): Promise<readonly HeldId[] | undefined> {
-  const held: HeldId[] = [];
+): Promise<Items | undefined> {
+  const builder = new ItemsBuilder();
   try {
     for await (const page of listIds(pool, filter, { ...range, idsMax, signal })) {
-      held.push(...page);
+      for (const { createdAt, id } of page) builder.add(createdAt, id);
     }
-    return held;
+    return builder.seal();
   } catch (error) {
     if (error instanceof TooManyIds) return undefined;
     throw error;

@@ -81,7 +81,7 @@ export async function runPiece(
     const work = new RangeWork(connection, ports, delivery, tally, {
       ...limits,
       signal: deadline,
-      pageLimit: information?.limitMax,
+      limitMax: information?.limitMax,
       nip77: nip77 ?? information?.supportedNips?.includes(77) ?? true,
     });
     if (source.direction !== 'up') {

@@ -1,5 +1,6 @@
 import type { Filter } from '../nostr/filter.ts';
 import type { NostrEvent } from '../nostr/event.ts';
+import type { Items } from '../nostr/negentropy/items.ts';
 import type { Connection } from '../upstream/connection.ts';
 import { UpstreamFailure } from '../upstream/failure.ts';
 import { reconcile } from '../upstream/reconcile.ts';
@@ -10,25 +11,19 @@ import { fetchPages } from './pages.ts';
 import { newerPart, type Range } from './ranges.ts';
 import type { Tally } from './tally.ts';
 
-/** An event of ours, as reconciliation knows it. */
-export interface HeldId {
-  readonly createdAt: number;
-  readonly id: string;
-}
-
 /** What fetching a range reaches of the database. */
 export interface RangePorts {
   /** Covered seconds of a source for a filter, oldest first. */
   covered(source: number, filterKey: string): Promise<readonly Range[]>;
   /** Notes that a range is whole. */
   cover(range: Range & { readonly source: number; readonly filterKey: string }): Promise<void>;
-  /** Ids of what we hold; undefined where there are more than `idsMax`. */
+  /** Times and ids of what we hold; undefined where there are more than `idsMax`. */
   held(
     filter: Filter,
     range: Range,
     idsMax: number,
     signal: AbortSignal,
-  ): Promise<readonly HeldId[] | undefined>;
+  ): Promise<Items | undefined>;
   readonly nowMs: () => number;
 }
 
@@ -38,13 +33,22 @@ export interface RangeBounds {
   readonly requestsMax: number;
   readonly signal: AbortSignal;
   /** The largest `limit` that the source says it takes. */
-  readonly pageLimit: number | undefined;
+  readonly limitMax: number | undefined;
   /** Whether NIP-77 is to be tried. */
   readonly nip77: boolean;
 }
 
-/** Asked for where the source names no limit of its own. */
+/** Asked for where the source names no lower limit of its own. */
 const PAGE_LIMIT = 500;
+
+/** What one step has made whole. */
+interface Step {
+  /** Newest first. */
+  readonly whole: readonly Range[];
+  /** The newest second that is left; absent where the same is to be tried another way. */
+  readonly next?: number;
+  readonly failure?: UpstreamFailure;
+}
 
 /** Fetches ranges of one source: by reconciliation (NIP-77) where it can, else page by page. */
 export class RangeWork {
@@ -55,6 +59,9 @@ export class RangeWork {
   readonly #bounds: RangeBounds;
   #nip77: boolean;
   #known = false;
+  #authenticated = false;
+  /** The most that came for one request so far. */
+  #largestPage = 0;
   /** How long a range may be to be reconciled at once, as far as was found out. */
   #seconds = Number.POSITIVE_INFINITY;
 
@@ -94,16 +101,37 @@ export class RangeWork {
       while (until >= gap.since) {
         if (this.#spent(endsAtMs)) return false;
         const left = { since: gap.since, until };
-        const whole = this.#nip77
-          ? await this.#reconciled(filter, left)
-          : await this.#paged(filter, left, endsAtMs);
-        if (whole === 'stuck') break;
-        if (whole === 'again') continue;
-        await cover(whole);
-        until = whole.since - 1;
+        const step = await this.#step(filter, left, endsAtMs);
+        for (const range of step.whole) await cover(range);
+        if (step.failure !== undefined) {
+          // Once logged in, the same may be asked again.
+          if (!(await this.#loggedIn(step.failure))) throw step.failure;
+          continue;
+        }
+        if (step.next === until) return false;
+        until = step.next ?? until;
       }
     }
     return true;
+  }
+
+  async #step(filter: Filter, range: Range, endsAtMs: number): Promise<Step> {
+    try {
+      return this.#nip77
+        ? await this.#reconciled(filter, range)
+        : await this.#paged(filter, range, endsAtMs);
+    } catch (error) {
+      if (error instanceof UpstreamFailure) return { whole: [], failure: error };
+      throw error;
+    }
+  }
+
+  /** Answers a relay that asks who we are (NIP-42), once. */
+  async #loggedIn({ code, message }: UpstreamFailure): Promise<boolean> {
+    if (code !== 'refused' || !/^auth-required:/.test(message) || this.#authenticated) return false;
+    this.#authenticated = true;
+    this.#tally.requests += 1;
+    return (await this.#connection.authenticate()).accepted;
   }
 
   #spent(endsAtMs: number): boolean {
@@ -117,16 +145,17 @@ export class RangeWork {
     );
   }
 
-  /** The newest part of a range that could be reconciled and was fetched; usually all of it. */
-  async #reconciled(filter: Filter, range: Range): Promise<Range | 'again'> {
+  /** Reconciles a range, or the newest part of it that is not too much, and fetches what we lack. */
+  async #reconciled(filter: Filter, range: Range): Promise<Step> {
     const { signal } = this.#bounds;
     for (let part = newest(range, this.#seconds); ; part = newerPart(part)) {
       const items = await this.#ports.held(filter, part, RECONCILED_IDS_MAX, signal);
       if (items === undefined && part.since < part.until) continue;
+      if (items === undefined) return this.#pageInstead(false);
       try {
-        const { need, rounds } = await reconcile(this.#connection, {
+        const { need, rounds, complete } = await reconcile(this.#connection, {
           filter: { ...filter, ...part },
-          items: items ?? [],
+          items,
           frameBytesMax: FRAME_BYTES_MAX,
           roundsMax: ROUNDS_MAX,
           idsMax: RECONCILED_IDS_MAX,
@@ -137,45 +166,58 @@ export class RangeWork {
         this.#tally.requests += rounds;
         const deliver = (events: readonly NostrEvent[]) => this.#delivery.deliver(events);
         await fetchByIds(this.#connection, need, deliver, this.#tally, signal);
+        // What it has brought so far shortens the next try.
+        if (!complete) return { whole: [] };
         // Longer again each time, since the past is often emptier.
         this.#seconds = part === range ? Number.POSITIVE_INFINITY : 2 * secondsOf(part);
-        return part;
+        return { whole: [part], next: part.since - 1 };
       } catch (error) {
         if (!(error instanceof UpstreamFailure)) throw error;
         this.#tally.requests += 1;
-        if (error.code === 'refused' && part.since < part.until) continue;
-        if (error.code !== 'unsupported' && error.code !== 'refused') throw error;
-        // One second is too much for it, or it does not know NIP-77 at all.
-        this.#nip77 = false;
-        this.#known = error.code === 'unsupported';
-        return 'again';
+        const tooMuch =
+          error.code === 'refused' && !/^(auth-required|rate-limited):/.test(error.message);
+        if (tooMuch && part.since < part.until) continue;
+        if (error.code === 'unsupported') return this.#pageInstead(true);
+        if (tooMuch) return this.#pageInstead(false);
+        throw error;
       }
     }
   }
 
-  /** The newest part of a range that some pages have made whole. */
-  async #paged(filter: Filter, range: Range, endsAtMs: number): Promise<Range | 'stuck'> {
-    const { eventsMax, bytesMax, requestsMax, pageLimit, signal } = this.#bounds;
-    const { counts } = this.#delivery;
+  /** From here on pages; `known` where the source does not know NIP-77 at all. */
+  #pageInstead(known: boolean): Step {
+    this.#nip77 = false;
+    this.#known = known;
+    return { whole: [] };
+  }
+
+  /** Some pages, from the newest second of a range backwards. */
+  async #paged(filter: Filter, range: Range, endsAtMs: number): Promise<Step> {
+    const { eventsMax, bytesMax, requestsMax, limitMax, signal } = this.#bounds;
     const result = await fetchPages(this.#connection, {
       filter,
-      since: range.since,
-      until: range.until,
-      pageLimit: Math.min(pageLimit ?? PAGE_LIMIT, PAGE_LIMIT),
+      ...range,
+      pageLimit: PAGE_LIMIT,
+      ...(limitMax !== undefined && { limitMax }),
+      gives: this.#largestPage,
       budget: {
         requestsMax: Math.min(PAGES_A_STEP, requestsMax - this.#tally.requests),
         bytesMax: bytesMax - this.#connection.bytesReceived,
-        eventsMax: eventsMax - counts.events,
+        eventsMax: eventsMax - this.#delivery.counts.events,
         deadlineMs: endsAtMs - this.#ports.nowMs(),
       },
       deliver: (events) => this.#delivery.deliver(events),
       signal,
     });
+    this.#largestPage = Math.max(this.#largestPage, result.largestPage);
     this.#tally.requests += result.requests;
-    this.#tally.invalid += result.invalid;
+    this.#tally.invalid += result.invalid + result.unasked;
     this.#tally.suspect += result.suspect.length;
-    if (result.failure !== undefined) throw result.failure;
-    return result.covered ?? 'stuck';
+    if (result.undelivered !== undefined) throw result.undelivered;
+    const { covered: whole, failure, end, suspect } = result;
+    if (failure !== undefined) return { whole, failure };
+    const oldest = Math.min(range.until + 1, ...[...whole, ...suspect].map(({ since }) => since));
+    return { whole, next: end === 'complete' ? range.since - 1 : oldest - 1 };
   }
 }
 

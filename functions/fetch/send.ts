@@ -1,10 +1,10 @@
 import type { Source } from '../database/sources.ts';
 import type { NostrEvent } from '../nostr/event.ts';
 import type { Filter } from '../nostr/filter.ts';
+import type { Items } from '../nostr/negentropy/items.ts';
 import type { Connection } from '../upstream/connection.ts';
 import { filterKey } from '../nostr/filter-key.ts';
 import { IDS_A_REQUEST, SENT_IDS_MAX } from './limits.ts';
-import type { HeldId } from './range-work.ts';
 import { missingRanges, newerPart, type Range } from './ranges.ts';
 import type { Tally } from './tally.ts';
 
@@ -17,7 +17,7 @@ export interface SendPorts {
     range: Range,
     idsMax: number,
     signal: AbortSignal,
-  ): Promise<readonly HeldId[] | undefined>;
+  ): Promise<Items | undefined>;
   /** Our events with these ids. */
   events(ids: readonly string[]): Promise<readonly NostrEvent[]>;
   readonly nowMs: () => number;
@@ -74,7 +74,7 @@ async function newestHeld(
   range: Range,
   ports: SendPorts,
   signal: AbortSignal,
-): Promise<{ part: Range; held: readonly HeldId[] }> {
+): Promise<{ part: Range; held: Items }> {
   for (let part = range; ; part = newerPart(part)) {
     const idsMax = part.since === part.until ? Number.MAX_SAFE_INTEGER : SENT_IDS_MAX;
     const held = await ports.held(filter, part, idsMax, signal);
@@ -85,15 +85,17 @@ async function newestHeld(
 /** @returns how many were taken; undefined where the relay wants no more for now. */
 async function sendAll(
   connection: Connection,
-  held: readonly HeldId[],
+  held: Items,
   ports: SendPorts,
   tally: Tally,
   signal: AbortSignal,
 ): Promise<number | undefined> {
   let took = 0;
-  for (let at = 0; at < held.length; at += IDS_A_REQUEST) {
+  // The items stand from old to new.
+  for (let to = held.size; to > 0; to -= IDS_A_REQUEST) {
     if (signal.aborted) return undefined;
-    const ids = held.slice(at, at + IDS_A_REQUEST).map(({ id }) => id);
+    const from = Math.max(0, to - IDS_A_REQUEST);
+    const ids = Array.from({ length: to - from }, (_, n) => held.id(to - 1 - n));
     const events = await ports.events(ids);
     const answers = await Promise.all(events.map((event) => connection.publish(event)));
     tally.requests += events.length;
