@@ -1,4 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { Relay } from 'nostr-tools/relay';
 import { listIds } from '../../functions/database/ids.ts';
 import { migrate } from '../../functions/database/migrate.ts';
 import { ItemsBuilder } from '../../functions/nostr/negentropy/builder.ts';
@@ -8,7 +9,9 @@ import { connect } from '../../functions/upstream/connection.ts';
 import { reconcile } from '../../functions/upstream/reconcile.ts';
 import { secretKeyOf, signEvent } from '../support/keys.ts';
 import { copyEvents, manyEvents } from '../support/many-events.ts';
+import { loadNip77 } from '../support/nip77.ts';
 import { createDatabase, type TestDatabase } from '../support/postgres.ts';
+import { randomItems } from '../support/reconciling.ts';
 import { startServer, type TestServer } from '../support/relay-server.ts';
 import { useSystem } from '../support/system.ts';
 
@@ -87,6 +90,37 @@ describe('a set of 100,000 events in the database', () => {
       expect(share).toBeLessThan(0.05);
     }
     await connection.close();
+  });
+});
+
+describe("nostr-tools' negentropy over a socket", () => {
+  it('leaves both sides equal that lack 10 % each of 50,000 events', async () => {
+    const { NegentropyStorageVector, NegentropySync } = await loadNip77();
+    const theirs = ids.slice(0, 50_000);
+    const since = theirs.at(-1)!.createdAt;
+    // The last second may go on behind the 50,000th.
+    const stored = ids.filter(({ createdAt }) => createdAt >= since);
+    const strange = randomItems(5_000, 3).map(({ id }, n) => ({ createdAt: since + n, id }));
+    const storage = new NegentropyStorageVector();
+    const missing = stored.filter((_, n) => n % 10 === 0).map(({ id }) => id);
+    for (const { createdAt, id } of [...stored.filter((_, n) => n % 10 !== 0), ...strange]) {
+      storage.insert(createdAt, id);
+    }
+    storage.seal();
+    const client = await Relay.connect(relay.webSocketUrl);
+    const have = new Set<string>();
+    const need = new Set<string>();
+    await new Promise<void>((resolve, reject) => {
+      const sync = new NegentropySync(client as never, storage, { since } as never, {
+        onhave: (id: string) => have.add(id),
+        onneed: (id: string) => need.add(id),
+        onclose: (why?: string) => (why === undefined ? resolve() : reject(new Error(why))),
+      });
+      sync.start().catch(reject);
+    });
+    client.close();
+    expect([...need].sort()).toEqual(missing.sort());
+    expect([...have].sort()).toEqual(strange.map(({ id }) => id).sort());
   });
 });
 
