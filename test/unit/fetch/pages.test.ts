@@ -171,7 +171,7 @@ describe('a second with more events than a page', () => {
     async (way) => {
       const events = [...crowd(300, 500, 5), event(1, 500, 40_000), ...spread(60)];
       const onReq: UpstreamManners['onReq'] = ({ filter, id, client, give }) => {
-        if ((filter.kinds?.length ?? 0) <= 100) return false;
+        if ((filter.kinds?.length ?? 0) <= 500) return false;
         if (way === 'CLOSED') client.send(['CLOSED', id, 'invalid: too many kinds']);
         else give([]);
         return true;
