@@ -117,7 +117,10 @@ export class UpstreamPages implements PageSource {
     try {
       return await this.#ask(filter, true);
     } catch (error) {
-      if (error instanceof UpstreamFailure && error.code === 'refused') return undefined;
+      if (!(error instanceof UpstreamFailure)) throw error;
+      // Some relays do not answer at all what they do not like.
+      const isSilent = error.code === 'timeout' && this.#connection.failure === undefined;
+      if (error.code === 'refused' || isSilent) return undefined;
       throw error;
     }
   }

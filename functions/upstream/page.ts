@@ -59,3 +59,19 @@ function pageOf(
 export function isNewestFirst(events: readonly NostrEvent[]): boolean {
   return events.every((one, at) => one.created_at <= (events[at - 1]?.created_at ?? Infinity));
 }
+
+/** The answer of a relay that has nothing. */
+export const EMPTY_PAGE: Page = { events: [], received: 0, oldest: undefined, asked: 0 };
+
+/** True where the relay has nothing; one that has more and gives nothing is not believed. */
+export const isEmpty = ({ received, hint }: Page): boolean => received === 0 && hint !== 'more';
+
+/** The page's events, each once, without those that are known. */
+export function freshOf(page: Page, known: ReadonlySet<string>): NostrEvent[] {
+  const fresh = new Map<string, NostrEvent>();
+  for (const event of page.events) if (!known.has(event.id)) fresh.set(event.id, event);
+  return [...fresh.values()];
+}
+
+export const idsAt = (page: Page, second: number): ReadonlySet<string> =>
+  new Set(page.events.filter((one) => one.created_at === second).map(({ id }) => id));

@@ -48,6 +48,8 @@ describe('fetching all of a range', () => {
     expect((await expectComplete({ events: [] })).result.requests).toBe(1);
     const some = await expectComplete({ events: spread(3) }, { limitMax: 500 });
     expect(some.result.requests).toBe(2);
+    const known = await expectComplete({ events: spread(1) }, { gives: 100 });
+    expect(known.result.requests).toBe(2);
   });
 
   it('keeps to its range', async () => {
@@ -106,7 +108,8 @@ describe('fetching all of a range', () => {
         fc.boolean(),
         fc.boolean(),
         fc.boolean(),
-        async (seconds, cap, pageLimit, inDisorder, hints, saysCap) => {
+        fc.constantFrom({}, { kinds: [0, 1, 2, 3, 4, 5, 6] }),
+        async (seconds, cap, pageLimit, inDisorder, hints, saysCap, filter) => {
           const events = seconds.map((second, n) => event(n, second, n % 7));
           const { result, delivered } = await fetchFrom(
             {
@@ -117,7 +120,7 @@ describe('fetching all of a range', () => {
                 inDisorder ? shuffled(matching.slice(0, limit)) : matching.slice(0, limit),
             },
             {
-              filter: { kinds: [0, 1, 2, 3, 4, 5, 6] },
+              filter,
               pageLimit,
               capMin: 5,
               ...(saysCap && { limitMax: cap }),
@@ -159,7 +162,33 @@ describe('a second with more events than a page', () => {
 
   it('is taken by the kinds that it shows where the filter names none', async () => {
     const events = [...crowd(300, 500, 5), ...spread(60)];
-    await expectComplete({ events, cap: 80 });
+    const { result } = await expectComplete({ events, cap: 80 });
+    expect(result.requests).toBeLessThan(100);
+  });
+
+  it.each(['CLOSED', 'an empty answer'])(
+    'is taken with fewer kinds at a time where many get %s',
+    async (way) => {
+      const events = [...crowd(300, 500, 5), event(1, 500, 40_000), ...spread(60)];
+      const onReq: UpstreamManners['onReq'] = ({ filter, id, client, give }) => {
+        if ((filter.kinds?.length ?? 0) <= 500) return false;
+        if (way === 'CLOSED') client.send(['CLOSED', id, 'invalid: too many kinds']);
+        else give([]);
+        return true;
+      };
+      await expectComplete({ events, cap: 80, onReq });
+    },
+  );
+
+  it('is in doubt where the upstream understands no list of kinds', async () => {
+    const events = [...crowd(300, 500, 5), ...spread(60)];
+    const onReq: UpstreamManners['onReq'] = ({ filter, give }) => {
+      if ((filter.kinds?.length ?? 0) < 2) return false;
+      give([]);
+      return true;
+    };
+    const { result } = await fetchFrom({ events, cap: 80, onReq });
+    expect(result).toMatchObject({ end: 'complete', suspect: [{ since: 500, until: 500 }] });
   });
 
   it('is not called covered where nothing can prove it whole', async () => {
