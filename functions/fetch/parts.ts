@@ -70,7 +70,8 @@ export async function openFetcher(
         const source = await sources.sourceById(pool, sourceId);
         if (source?.state !== 'active' || source.nextAt.getTime() > Date.now()) return undefined;
         const report = await runPiece(source, ports, limits);
-        if (report.finished && report.failure === undefined) {
+        // What has just been fetched is still on its way into the database.
+        if (report.finished && report.failure === undefined && report.fresh === 0) {
           await measureDue(source, ports, limits, configuration.FETCH_COVERAGE_HOURS);
         }
         return report;

@@ -13,7 +13,9 @@ const SEED = Number(process.env['SEED'] ?? 1);
 const now = Math.floor(Date.now() / 1_000);
 
 describe(`real events on three relays that overlap (SEED=${SEED} KILLS=${KILLS})`, () => {
-  const system = useSystem({ env: { FETCH_ALLOW_LOOPBACK: 'on', FETCH_PIECE_SECONDS: '20' } });
+  const system = useSystem({
+    env: { FETCH_ALLOW_LOOPBACK: 'on', FETCH_PIECE_SECONDS: '20', FETCH_COVERAGE_HOURS: '0' },
+  });
   const events = realTexts().map((text) => JSON.parse(text) as NostrEvent);
   let relays: ForeignRelay[] = [];
   let fetching: Fetching;
