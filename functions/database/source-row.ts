@@ -33,6 +33,7 @@ export interface SourceRow {
   readonly last_failure_at: Date | null;
   readonly last_failure: string | null;
   readonly next_at: Date;
+  readonly measure_asked_at: Date | null;
   readonly nip77: boolean | null;
   readonly information: Record<string, unknown> | null;
   readonly created_at: Date;
@@ -41,8 +42,8 @@ export interface SourceRow {
 /** Named one by one, so that a later version may add columns. */
 export const SOURCE_COLUMNS = `id, url, origin, direction, state, reason, filters, limits, auth,
   requests, new_events, events, bytes, invalid, successes, failures, failures_in_row,
-  new_per_request, uptime, last_success_at, last_failure_at, last_failure, next_at, nip77,
-  information, created_at`;
+  new_per_request, uptime, last_success_at, last_failure_at, last_failure, next_at,
+  measure_asked_at, nip77, information, created_at`;
 
 /** The table holds what was accepted; how much that may be is for those who write it. */
 const LIMITS: FilterLimits = {
@@ -87,6 +88,7 @@ export function sourceOfRow(row: SourceRow): Source {
     lastFailureAt: row.last_failure_at ?? undefined,
     lastFailure: row.last_failure ?? undefined,
     nextAt: row.next_at,
+    measureAskedAt: row.measure_asked_at ?? undefined,
     nip77: row.nip77 ?? undefined,
     information: row.information ?? undefined,
     createdAt: row.created_at,

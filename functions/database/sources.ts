@@ -38,6 +38,8 @@ export interface Source {
   readonly lastFailureAt: Date | undefined;
   readonly lastFailure: string | undefined;
   readonly nextAt: Date;
+  /** When an operator asked for a figure of its coverage. */
+  readonly measureAskedAt: Date | undefined;
   /** Whether it speaks NIP-77; undefined where that is not known. */
   readonly nip77: boolean | undefined;
   /** What of its NIP-11 document was noted. */
@@ -178,6 +180,16 @@ export function quarantineSource(pool: pg.Pool, id: number, reason: string): Pro
 export function removeSource(pool: pg.Pool, id: number): Promise<boolean> {
   const text = `with forgotten as (delete from fetch_ranges where source = $1)
     update sources set state = 'removed', reason = null where id = $1 and state <> 'removed'`;
+  return changes(pool, text, [id]);
+}
+
+/**
+ * Has the next visit, due at once, measure the coverage.
+ * @returns false where the source is not active.
+ */
+export function askForCoverage(pool: pg.Pool, id: number): Promise<boolean> {
+  const text = `update sources set measure_asked_at = now(), next_at = now()
+    where id = $1 and state = 'active'`;
   return changes(pool, text, [id]);
 }
 

@@ -25,17 +25,23 @@ export interface MeasureLimits {
 
 const HOUR_MS = 3_600_000;
 
-/** Measures those filters of a source whose last figure is older than so many hours; 0: none. */
+/**
+ * Measures those filters of a source whose last figure is older than so many hours (0: none by
+ * themselves), or than an operator's wish for one.
+ */
 export async function measureDue(
   source: Source,
   ports: MeasurePorts,
   limits: MeasureLimits,
   hours: number,
 ): Promise<void> {
-  if (hours === 0 || source.direction === 'up') return;
+  if (source.direction === 'up') return;
+  const askedAt = source.measureAskedAt?.getTime() ?? Number.NEGATIVE_INFINITY;
+  const before = hours === 0 ? Number.NEGATIVE_INFINITY : ports.nowMs() - hours * HOUR_MS;
   for (const filter of source.filters) {
     const last = await ports.lastMeasuredAt(source.id, filterKey(filter));
-    if (last !== undefined && ports.nowMs() - last < hours * HOUR_MS) continue;
+    const due = last === undefined ? hours > 0 : last < before;
+    if (!due && (last ?? 0) >= askedAt) continue;
     await measureSource({ ...source, filters: [filter] }, ports, limits);
   }
 }

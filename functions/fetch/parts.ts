@@ -7,7 +7,7 @@ import { appendCoverage, readCoverage } from '../database/coverage.ts';
 import { coveredRanges, coverRange, uncoverRange } from '../database/fetch-ranges.ts';
 import { listIds, TooManyIds } from '../database/ids.ts';
 import { knownIds } from '../database/known-ids.ts';
-import { releaseLease, takeLease } from '../database/leases.ts';
+import { withLease } from '../database/leases.ts';
 import { queryEvents } from '../database/read.ts';
 import * as sources from '../database/sources.ts';
 import type { NostrEvent } from '../nostr/event.ts';
@@ -27,8 +27,6 @@ import type { Range } from './ranges.ts';
 /** Events that wait for Pub/Sub at once: a batch or two of the largest. */
 const PENDING_BYTES_MAX = 64 * 1024 * 1024;
 const HAND_OUT_TIMEOUT_MS = 10_000;
-/** A lease outlives its piece by this, so that a slow end overlaps with nobody's beginning. */
-const LEASE_MARGIN_S = 30;
 
 /** A fetcher that can be closed, for whoever is not ended with its process. */
 export interface OpenFetcher extends Fetcher {
@@ -49,8 +47,8 @@ export async function openFetcher(
   });
   const work = openRawPublisher(pubsub, configuration.TOPIC_FETCH);
   const ports = piecePorts(configuration, pool, (line) => incoming.publish(line), log);
-  const limits = pieceLimitsOf(configuration);
-  const holder = randomUUID();
+  // Anew each time: how far back is wanted goes by the clock.
+  const limits = () => pieceLimitsOf(configuration);
   return {
     plan: () =>
       plan(
@@ -61,24 +59,19 @@ export async function openFetcher(
           monitors: configuration.FETCH_MONITORS === 'on',
         },
       ),
-    async work(sourceId) {
-      const seconds = configuration.FETCH_PIECE_SECONDS + LEASE_MARGIN_S;
-      const lease = await takeLease(pool, { name: `fetch ${sourceId}`, holder, seconds });
-      if (lease === undefined) return undefined;
-      try {
+    work: (sourceId) =>
+      // A holder of its own a piece: two pushes of one message may meet in one instance.
+      withLease(pool, { name: `fetch ${sourceId}`, holder: randomUUID() }, async (lost) => {
         // Read under the lease: another piece may just have been here.
         const source = await sources.sourceById(pool, sourceId);
         if (source?.state !== 'active' || source.nextAt.getTime() > Date.now()) return undefined;
-        const report = await runPiece(source, ports, limits);
+        const report = await runPiece(source, ports, limits(), lost);
         // What has just been fetched is still on its way into the database.
         if (report.finished && report.failure === undefined && report.fresh === 0) {
-          await measureDue(source, ports, limits, configuration.FETCH_COVERAGE_HOURS);
+          await measureDue(source, ports, limits(), configuration.FETCH_COVERAGE_HOURS);
         }
         return report;
-      } finally {
-        await releaseLease(pool, lease);
-      }
-    },
+      }),
     async close() {
       await Promise.allSettled([incoming.close(), work.close(), close()]);
       await pubsub.close();

@@ -59,15 +59,17 @@ export interface PieceReport {
  * What is covered is noted step by step, only after Pub/Sub has the events, so that a kill at any
  * moment repeats a step and loses nothing. Whatever the source does ends up in its record.
  * Rejects only where our own side fails.
+ * @param lost says that another piece has taken the source.
  */
 export async function runPiece(
   source: Source,
   ports: PiecePorts,
   limits: PieceLimits,
+  lost: AbortSignal,
 ): Promise<PieceReport> {
   const tally = newTally();
   const delivery = new Delivery(ports, source, `fetch-${source.id}-${randomUUID().slice(0, 8)}`);
-  const deadline = AbortSignal.timeout(limits.pieceMs);
+  const deadline = AbortSignal.any([AbortSignal.timeout(limits.pieceMs), lost]);
   const endsAtMs = ports.nowMs() + limits.pieceMs;
   let connection: Connection | undefined;
   let failure: string | undefined;
@@ -98,15 +100,21 @@ export async function runPiece(
     if (ours) throw error;
     // Work that takes longer than a piece is no failure of the source, if it brought anything.
     if (deadline.aborted && delivery.counts.events > 0) failure = undefined;
+    else if (deadline.aborted) failure = `no answer within ${limits.pieceMs / 1_000} s`;
   } finally {
     await connection?.close();
+  }
+  if (lost.aborted) throw lost.reason;
+  const brought = delivery.counts.events + tally.rounds + sent;
+  if (!finished && brought === 0 && source.direction !== 'up') {
+    failure ??= `nothing came within ${limits.pieceMs / 1_000} s`;
   }
   const report: PieceReport = {
     requests: tally.requests,
     events: delivery.counts.events,
     fresh: delivery.counts.fresh,
     sent,
-    invalid: tally.invalid + (connection?.faults ?? 0),
+    invalid: connection?.faults ?? 0,
     bytes: connection?.bytesReceived ?? 0,
     rounds: tally.rounds,
     withheld: tally.withheld,

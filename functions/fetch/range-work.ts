@@ -211,7 +211,6 @@ export class RangeWork {
     });
     this.#largestPage = Math.max(this.#largestPage, result.largestPage);
     this.#tally.requests += result.requests;
-    this.#tally.invalid += result.invalid + result.unasked;
     this.#tally.suspect += result.suspect.length;
     if (result.undelivered !== undefined) throw result.undelivered;
     const { covered: whole, failure, end, suspect } = result;

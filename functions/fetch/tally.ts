@@ -1,8 +1,6 @@
 /** What a run of one source has cost and brought so far. */
 export interface Tally {
   requests: number;
-  /** Events that broke the protocol: wrong id or signature, malformed, not what was asked for. */
-  invalid: number;
   /** Ids that the source announced and then did not give. */
   withheld: number;
   /** Rounds of NIP-77. */
@@ -13,7 +11,6 @@ export interface Tally {
 
 export const newTally = (): Tally => ({
   requests: 0,
-  invalid: 0,
   withheld: 0,
   rounds: 0,
   suspect: 0,

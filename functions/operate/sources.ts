@@ -3,6 +3,7 @@ import type { Postgres } from '../cloud/postgres.ts';
 import { readCoverage } from '../database/coverage.ts';
 import {
   addSource,
+  askForCoverage,
   listSources,
   pauseSource,
   removeSource,
@@ -168,6 +169,11 @@ function addProbe(sources: Command, surroundings: Surroundings, end: EndWith): v
     });
 }
 
+interface CoverageOptions extends Shown {
+  readonly limit: number;
+  readonly measure?: boolean;
+}
+
 function addCoverage(sources: Command, surroundings: Surroundings, end: EndWith): void {
   addDatabaseOptions(
     sources
@@ -175,10 +181,14 @@ function addCoverage(sources: Command, surroundings: Surroundings, end: EndWith)
       .description('what share of its events we hold, as it was measured'),
   )
     .option('--limit <count>', 'newest measurements at most', readCount, 20)
+    .option('--measure', 'have the next visit measure it, which is due at once')
     .option('--json', 'print JSON')
-    .action(async (given: string, options: Shown & { readonly limit: number }) => {
+    .action(async (given: string, options: CoverageOptions) => {
       const [source, series] = await withDatabase(options, surroundings, async (pool) => {
         const found = await findSource(pool, given);
+        if (options.measure && !(await askForCoverage(pool, found.id))) {
+          throw new CommandFailure(EXIT.refused, `source ${found.url} is not active`);
+        }
         return [found, await readCoverage(pool, found.id, { limit: options.limit })] as const;
       });
       const text = options.json

@@ -1,5 +1,7 @@
+import { PassThrough } from 'node:stream';
 import pg from 'pg';
 import type { NostrEvent } from '../../functions/nostr/event.ts';
+import { runOperator } from '../../functions/operate/program.ts';
 import type { System } from './system.ts';
 import { until } from './until.ts';
 
@@ -16,6 +18,10 @@ export interface Fetching {
   storedIds(): Promise<Set<string>>;
   /** Removes these events behind everybody's back, as a fault would. */
   lose(ids: readonly string[]): Promise<void>;
+  /** Measures a source's coverage now, by the operators' command. */
+  measure(url: string): Promise<void>;
+  /** The series of a source's coverage, newest first, by the operators' command. */
+  coverage(url: string): Promise<readonly { theirs: number; held: number; method: string }[]>;
   /** Sums over all sources. */
   counts(): Promise<{ requests: number; events: number; newEvents: number; bytes: number }>;
   close(): Promise<void>;
@@ -41,6 +47,16 @@ export function openFetching(system: System): Fetching {
       ) < jsonb_array_length(s.filters)`);
     return Number(rows[0]?.left);
   };
+  const operate = async (...args: string[]): Promise<string> => {
+    const stdout = new PassThrough().setEncoding('utf8');
+    const stderr = new PassThrough().setEncoding('utf8');
+    const env = { DATABASE_URL: system.variable('DATABASE_URL') };
+    const code = await runOperator(args, { env, stdout, stderr, nowMs: Date.now });
+    if (code !== 0) throw new Error(`distrise ${args.join(' ')}: ${String(stderr.read())}`);
+    return String(stdout.read());
+  };
+  const coverage: Fetching['coverage'] = async (url) =>
+    JSON.parse(await operate('sources', 'coverage', url, '--json', '--limit', '9999'));
   const backlog = async (): Promise<number> => {
     const { rows } = await pool.query<{ count: string }>(
       `select (select count(*) from events) + (select count(*) from kept) as count`,
@@ -91,6 +107,18 @@ export function openFetching(system: System): Fetching {
       await pool.query('delete from events where key = any($1::uuid[])', [keys]);
       await pool.query('delete from kept where key = any($1::uuid[])', [keys]);
     },
+    async measure(url) {
+      const before = await coverage(url);
+      await operate('sources', 'coverage', url, '--measure');
+      await until(
+        async () => {
+          await visit();
+          return (await coverage(url)).length > before.length;
+        },
+        { what: `the coverage of ${url} to be measured`, timeoutMs: FETCH_TIMEOUT_MS },
+      );
+    },
+    coverage,
     async counts() {
       const { rows } = await pool.query<Record<string, string>>(
         `select sum(requests) as requests, sum(events) as events, sum(new_events) as "newEvents",

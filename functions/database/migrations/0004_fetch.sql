@@ -32,6 +32,8 @@ create table sources (
   last_failure_at timestamptz,
   last_failure text,
   next_at timestamptz not null default now(),
+  -- When an operator asked for a figure of its coverage.
+  measure_asked_at timestamptz,
   -- Whether it speaks NIP-77; null where that is not known.
   nip77 boolean,
   -- Its NIP-11 document, as far as we use it.
