@@ -60,6 +60,7 @@ export class RangeWork {
   #nip77: boolean;
   #known = false;
   #authenticated = false;
+  #pagesAStep = PAGES_A_STEP;
   /** The most that came for one request so far. */
   #largestPage = 0;
   /** How long a range may be to be reconciled at once, as far as was found out. */
@@ -108,7 +109,12 @@ export class RangeWork {
           if (!(await this.#loggedIn(step.failure))) throw step.failure;
           continue;
         }
-        if (step.next === until) return false;
+        if (step.next === until) {
+          // A crowded second may take more requests than a step has.
+          this.#pagesAStep *= 2;
+          continue;
+        }
+        this.#pagesAStep = PAGES_A_STEP;
         until = step.next ?? until;
       }
     }
@@ -201,7 +207,7 @@ export class RangeWork {
       ...(limitMax !== undefined && { limitMax }),
       gives: this.#largestPage,
       budget: {
-        requestsMax: Math.min(PAGES_A_STEP, requestsMax - this.#tally.requests),
+        requestsMax: Math.min(this.#pagesAStep, requestsMax - this.#tally.requests),
         bytesMax: bytesMax - this.#connection.bytesReceived,
         eventsMax: eventsMax - this.#delivery.counts.events,
         deadlineMs: endsAtMs - this.#ports.nowMs(),
