@@ -92,7 +92,7 @@ async function renew(
       texts.add(text);
     }
   }
-  if (running.phase !== 'events') {
+  if (running.phase !== 'events' && running.tables.includes('event_tags')) {
     await renewTags(client, madeOf('event_tags', running), texts, current);
     const known = new Set([...texts].map((text) => eventKey(idOfText(text))));
     const unknown = [...added].filter((key) => !known.has(key));

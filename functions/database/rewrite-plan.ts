@@ -23,6 +23,8 @@ export interface Rewrite {
 export interface Running extends Rewrite {
   readonly position: number;
   readonly phase: 'copy' | 'follow' | TimeTable;
+  /** The tables to write anew: without the tags where one that was given up had come so far. */
+  readonly tables: readonly TimeTable[];
   readonly part: number;
   readonly page: number;
   /** No transaction from this one on was seen by the copy; undefined while it is made. */

@@ -80,7 +80,8 @@ async function begin(pool: pg.Pool, { target, sources, kinds }: Rewrite): Promis
     if (rows[0] !== undefined) return rows[0].same;
     const range = `${from === null ? '' : `created_at >= ${from} and `}created_at < ${target.to}`;
     const given: Rewrite = { target, sources, kinds };
-    for (const table of COPIED) {
+    const were = await lookAt(client, given);
+    for (const table of tablesOf(were)) {
       const made = madeOf(table, given);
       await client.query(`drop table if exists ${made}`);
       // The indexes too: made afterwards, each would be one long transaction.
@@ -90,7 +91,7 @@ async function begin(pool: pg.Pool, { target, sources, kinds }: Rewrite): Promis
     }
     await client.query('insert into rewrites (plan, sources_were, position) values ($1, $2, $3)', [
       plan,
-      JSON.stringify(await lookAt(client, given)),
+      JSON.stringify(were),
       await currentPosition(client),
     ]);
     return true;
@@ -98,6 +99,8 @@ async function begin(pool: pg.Pool, { target, sources, kinds }: Rewrite): Promis
 }
 
 type SourcesWere = Readonly<Record<TimeTable, string>>;
+
+const tablesOf = (were: SourcesWere): TimeTable[] => COPIED.filter((table) => were[table] !== '');
 
 /** Files and bounds of the sources: what is truncated, dropped or moved has others. */
 async function lookAt(client: pg.ClientBase, plan: Rewrite): Promise<SourcesWere> {
@@ -146,13 +149,14 @@ async function read(client: pg.ClientBase): Promise<Running | 'void' | undefined
     ...plan,
     phase,
     position: Number(row.position),
+    tables: tablesOf(row.sources_were),
     part,
     page: Number(row.page),
     copiedBefore: row.copied_before === null ? undefined : Number(row.copied_before),
   };
 }
 
-/** Throws away what was made. Tags that were exchanged already are as good as those before. */
+/** Throws away what was made. Tags that were exchanged already stay so; the next one does without. */
 async function giveUp(pool: pg.Pool): Promise<void> {
   await inTurn(pool, async (client) => {
     if ((await read(client)) !== 'void') return;
@@ -186,8 +190,8 @@ async function copyPages(pool: pg.Pool): Promise<void> {
   await inTurn(pool, async (client) => {
     const running = await read(client);
     if (running === undefined || running === 'void' || running.phase !== 'copy') return;
-    const { part, page, kinds } = running;
-    const parts = COPIED.flatMap((table) =>
+    const { tables, part, page, kinds } = running;
+    const parts = tables.flatMap((table) =>
       sourcesOf(table, running).map((source) => ({ source, made: madeOf(table, running) })),
     );
     const now = parts[part];
@@ -224,7 +228,7 @@ async function follow(pool: pg.Pool): Promise<void> {
     const { position, complete } = await bringOver(client, running, 'some');
     await client.query('update rewrites set position = $1, phase = $2', [
       position,
-      complete ? TIME_TABLES[0] : 'follow',
+      complete ? TIME_TABLES.find((table) => running.tables.includes(table)) : 'follow',
     ]);
   });
 }

@@ -210,6 +210,24 @@ describe('a rewrite', () => {
     await expectStored(events);
   });
 
+  it('that was given up between the two tables is made up for by the next', async () => {
+    const months = await makeMonths(2);
+    const events = months.map(({ from }) => note(from));
+    await write(...events);
+    await merge(database.pool, 'y2024', months, AbortSignal.abort());
+    const exchanged = async () => (await listMonths(database.pool, 'event_tags')).length === 1;
+    while (!(await exchanged())) await stepRewrite(database.pool);
+    // Somebody else's doing: the month is in another file now.
+    await database.pool.query(`vacuum full events_${months[0]!.name}`);
+    expect(await continueRewrite(database.pool)).toBe(false);
+    expect(await merge(database.pool, 'y2024', months, AbortSignal.abort())).toBe(false);
+    const late = note(months[1]!.from + 1);
+    await write(late, deletionOf(events.shift()!));
+    expect(await merge(database.pool, 'y2024', months)).toBe(true);
+    expect(await names()).toEqual(['y2024']);
+    await expectStored([...events, late]);
+  });
+
   it('never stops readers or writers, and none of them is made to give way', async () => {
     const months = await makeMonths(3);
     await copyEvents(database.pool, many(DELETED_EVENTS_MAX + 1, MONTH.from, 7));
