@@ -3,7 +3,7 @@ import { plainArray } from './array.ts';
 import type { BatchEvent } from './batch.ts';
 
 /** First half of the advisory locks' numbers, "DIST", so that nobody else's are in the way. */
-const LOCK_CLASS = 0x44495354;
+export const LOCK_CLASS = 0x44495354;
 
 /** Which of the 256 buckets an author falls into. */
 export const bucketOf = (author: string): number => Number.parseInt(author.slice(0, 2), 16);

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { withTransaction } from './session.ts';
+import { inTurn } from './alone.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -10,8 +10,7 @@ const dayStart = (ms: number): Date => new Date(Math.floor(ms / DAY_MS) * DAY_MS
 export async function makeLogDay(pool: pg.Pool, nowMs: number): Promise<boolean> {
   const day = dayStart(nowMs + DAY_MS);
   const next = dayStart(nowMs + 2 * DAY_MS);
-  return withTransaction(pool, 'begin', async (client) => {
-    await client.query("set local lock_timeout = '5s'");
+  return inTurn(pool, async (client) => {
     const name = `changes_${dayName(day)}`;
     const { rows } = await client.query<{ there: boolean }>(
       'select to_regclass($1) is not null as there',
@@ -53,8 +52,7 @@ export async function trimLog(pool: pg.Pool, nowMs: number, keepHours: number): 
     const end = /TO \('([^']+)'\)/.exec(bound)?.[1];
     if (name === 'changes_before' || end === undefined) continue;
     if (Date.parse(end.replace(/([+-]\d\d)$/, '$1:00')) > endedBefore) continue;
-    await withTransaction(pool, 'begin', async (client) => {
-      await client.query("set local lock_timeout = '5s'");
+    await inTurn(pool, async (client) => {
       await client.query(`
         update changes_trimmed set below = greatest(below, t.next) from (
           select coalesce(max(transaction::text::bigint) + 1, 0)::text::xid8 as next from ${name}

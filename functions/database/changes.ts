@@ -144,8 +144,8 @@ function changesOf(rows: readonly Row[]): Change[] {
 }
 
 /** The position from which nothing that commits later is missed. */
-export async function currentPosition(pool: pg.Pool): Promise<LogPosition> {
-  const { rows } = await pool.query<{ xmin: string }>(
+export async function currentPosition(database: pg.Pool | pg.ClientBase): Promise<LogPosition> {
+  const { rows } = await database.query<{ xmin: string }>(
     'select pg_snapshot_xmin(pg_current_snapshot()) as xmin',
   );
   return Number(rows[0]?.xmin);

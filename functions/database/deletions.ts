@@ -84,10 +84,7 @@ async function deleteIds(client: pg.ClientBase, targets: readonly IdTarget[]): P
       returning e.text`,
     values: [keys, authors],
   });
-  await deleteEventTags(
-    client,
-    regular.rows.map(({ text }) => text),
-  );
+  await deleteEventTags(client, tagRowsOf(regular.rows.map(({ text }) => text)));
   const versions = await client.query<VersionRow>({
     name: 'delete-kept-by-id',
     text: `delete from kept k using unnest($1::uuid[], $2::uuid[]) as given(key, author)
@@ -121,23 +118,39 @@ function limitOfRow({ text, kind, d, created_at }: VersionRow): AddressLimit {
   };
 }
 
-/** The tag table of regular events has no index by key: the tags are found by what they say. */
-async function deleteEventTags(client: pg.ClientBase, texts: readonly string[]): Promise<void> {
-  const tags: Key[] = [];
-  const times: number[] = [];
-  const keys: Key[] = [];
+/** Columns of the tags of some events, as lists. */
+export interface TagRows {
+  readonly tags: Key[];
+  readonly times: number[];
+  readonly keys: Key[];
+  readonly kinds: number[];
+}
+
+/** The tags of some events, by what their texts say. */
+export function tagRowsOf(texts: readonly string[]): TagRows {
+  const rows: TagRows = { tags: [], times: [], keys: [], kinds: [] };
   for (const text of texts) {
     const event = JSON.parse(text) as NostrEvent;
     for (const tag of tagKeysOf(event)) {
-      tags.push(tag);
-      times.push(event.created_at);
-      keys.push(eventKey(event.id));
+      rows.tags.push(tag);
+      rows.times.push(event.created_at);
+      rows.keys.push(eventKey(event.id));
+      rows.kinds.push(event.kind);
     }
   }
+  return rows;
+}
+
+/** The tag table of regular events has no index by key: the tags are found by what they say. */
+export async function deleteEventTags(
+  client: pg.ClientBase,
+  { tags, times, keys }: TagRows,
+  table = 'event_tags',
+): Promise<void> {
   if (tags.length === 0) return;
   await client.query({
-    name: 'delete-event-tags',
-    text: `delete from event_tags t
+    ...(table === 'event_tags' && { name: 'delete-event-tags' }),
+    text: `delete from ${table} t
       using unnest($1::uuid[], $2::bigint[], $3::uuid[]) as given(tag, created_at, key)
       where t.tag = given.tag and t.created_at = given.created_at and t.key = given.key`,
     values: [plainArray(tags), plainArray(times), plainArray(keys)],

@@ -1,26 +1,15 @@
 import type pg from 'pg';
-import { plainArray } from './array.ts';
-import {
-  alone,
-  boundsOf,
-  type Partition,
-  rewrite,
-  TIME_TABLES,
-  type TimeTable,
-} from './rewrite.ts';
-import { withTransaction } from './session.ts';
+import { alone, TIME_TABLES, type TimeTable } from './alone.ts';
+import { currentPosition } from './changes.ts';
+import { deleteEventTags, tagRowsOf } from './deletions.ts';
+import { finishExchange } from './rewrite.ts';
+import { boundsOf, noteDropped, type Partition } from './rewrite-plan.ts';
 
 /**
  * A partition of regular events: the table of the events and the one of their tags. A month, as
  * `y2026m11`, or a year of months that were merged, as `y2026`.
  */
 export type Month = Partition;
-
-/**
- * Rows of a partition that are deleted one by one rather than have the rest of it written anew:
- * what was re-submitted after its kind had left is a handful beside millions.
- */
-const DELETED_ROWS_MAX = 10_000;
 
 /** The month that begins `offset` months after the one that holds this second (UTC). */
 export function monthAt(seconds: number, offset = 0): Month {
@@ -70,7 +59,7 @@ export const beforeOf = (months: readonly Month[]): Partition | undefined =>
  */
 export async function makeMonth(pool: pg.Pool, month: Month): Promise<void> {
   for (const table of TIME_TABLES) {
-    await alone(pool, table, async (client) => {
+    await alone(pool, table, ['before', 'after'], async (client) => {
       const last = (await listMonths(client, table)).at(-1);
       if (last !== undefined && last.to >= month.to) return;
       const from = last?.to ?? month.from;
@@ -111,45 +100,60 @@ export async function regularBytes(pool: pg.Pool): Promise<number> {
  * between the two tables is finished by the next.
  */
 export async function dropMonth(pool: pg.Pool, month: Month): Promise<void> {
+  await finishExchange(pool);
+  const position = await currentPosition(pool);
   for (const table of TIME_TABLES) {
-    await alone(pool, table, async (client) => {
+    await alone(pool, table, ['before', month.name], async (client) => {
       const there = (await listMonths(client, table)).some(({ name }) => name === month.name);
       if (!there) return;
+      if (table === 'events') await dropLateTags(client, month, position);
       await client.query(`drop table ${table}_${month.name}`);
       await extendBefore(client, table, month.to);
-      if (table === 'events') await noteDropped(client, month.from, month.to - 1);
+      if (table === 'events') await noteDropped(client, month);
     });
   }
 }
 
 /** Empties the catch-all for earlier times; what retention takes begins there. */
 export async function emptyBefore(pool: pg.Pool): Promise<void> {
+  const { rows } = await pool.query<{ found: boolean }>(`
+    select exists (select from events_before) or exists (select from event_tags_before) as found`);
+  // Mostly there is nothing; a lock for that would stop everybody at every run.
+  if (rows[0]?.found !== true) return;
+  await finishExchange(pool);
+  const position = await currentPosition(pool);
   for (const table of TIME_TABLES) {
-    await alone(pool, table, async (client) => {
+    await alone(pool, table, ['before'], async (client) => {
       // Looked at only now that nobody can add to it.
-      const { rows } = await client.query<{ until: string | null }>(
+      const latest = await client.query<{ until: string | null }>(
         `select max(created_at) as until from ${table}_before`,
       );
-      const until = rows[0]?.until;
+      const until = latest.rows[0]?.until;
       if (until === null || until === undefined) return;
+      const range = { name: 'before', from: 0, to: Number(until) + 1 };
+      if (table === 'events') await dropLateTags(client, range, position);
       await client.query(`truncate ${table}_before`);
-      if (table === 'events') await noteDropped(client, 0, Number(until));
+      if (table === 'events') await noteDropped(client, range);
     });
   }
 }
 
-/** Tells the windows that every event of a range is gone, of some kinds or of all. */
-async function noteDropped(
+/**
+ * Removes the tags of events that came after their partition's tags had gone, or they would stay
+ * without an event and count as one where a reader looks for the newest so many.
+ */
+async function dropLateTags(
   client: pg.ClientBase,
-  fromSeconds: number,
-  toSeconds: number,
-  kinds?: readonly number[],
+  { name, from, to }: Partition,
+  position: number,
 ): Promise<void> {
-  await client.query(
-    `insert into changes (what, created_at, until, kind)
-      select 'd', $1, $2, kind from unnest($3::int[]) as gone(kind)`,
-    [fromSeconds, toSeconds, kinds ?? [null]],
+  const { rows } = await client.query<{ text: string }>(
+    `select e.text from changes c join events_${name} e on e.key = left(c.id, 32)::uuid
+      where c.transaction >= $1::text::xid8 and c.what = 'a'
+        and c.created_at >= $2 and c.created_at < $3`,
+    [String(position), Math.max(0, from), to],
   );
+  await deleteEventTags(client, tagRowsOf(rows.map(({ text }) => text)));
 }
 
 /** The kinds of which a partition holds events. */
@@ -165,89 +169,4 @@ export async function kindsOf(pool: pg.Pool, partition: Partition): Promise<numb
     )
     select kind from kinds where kind is not null`);
   return rows.map(({ kind }) => kind);
-}
-
-/**
- * Takes some kinds out of a partition: what stays is written to new tables that take its place, so
- * that nothing is deleted row by row and no dead rows are left behind. Where there is only a
- * handful to take, just that is deleted.
- */
-export async function dropKinds(
-  pool: pg.Pool,
-  partition: Partition,
-  kinds: readonly number[],
-): Promise<void> {
-  const [from, to] = [Math.max(0, partition.from), partition.to - 1];
-  if (await isHandful(pool, partition, kinds)) {
-    await withTransaction(pool, 'begin', async (client) => {
-      for (const table of TIME_TABLES) {
-        await client.query(`delete from ${table}_${partition.name} where kind = any($1::int[])`, [
-          kinds,
-        ]);
-      }
-      await noteDropped(client, from, to, kinds);
-    });
-    return;
-  }
-  const stays = `kind <> all('${plainArray(kinds)}'::int[])`;
-  for (const table of TIME_TABLES) {
-    await rewrite(pool, table, [partition], partition, {
-      stays,
-      ...(table === 'events' && {
-        also: (client: pg.PoolClient) => noteDropped(client, from, to, kinds),
-      }),
-    });
-  }
-}
-
-async function isHandful(
-  pool: pg.Pool,
-  { name }: Partition,
-  kinds: readonly number[],
-): Promise<boolean> {
-  const { rows } = await pool.query<{ count: string }>(
-    `select count(*) from (
-      select from events_${name} where kind = any($1::int[]) limit ${DELETED_ROWS_MAX + 1}
-    ) as found`,
-    [kinds],
-  );
-  return Number(rows[0]?.count) <= DELETED_ROWS_MAX;
-}
-
-/** More months than this are merged by years: planning a query costs time for each. */
-export const MONTHS_MAX = 24;
-
-/**
- * Merges the months of the oldest year that has several, where there are more than `MONTHS_MAX` in
- * all: one year at a time, and never the current one.
- * @returns how many partitions became one; 0 where nothing was to be done.
- */
-export async function mergeOldest(pool: pg.Pool, nowSeconds: number): Promise<number> {
-  const months = await listMonths(pool);
-  if (months.length <= MONTHS_MAX) return 0;
-  const current = new Date(nowSeconds * 1_000).getUTCFullYear();
-  for (const year of new Set(months.map(yearOf))) {
-    if (year >= current) continue;
-    const merged = await mergeYear(pool, year);
-    if (merged > 0) return merged;
-  }
-  return 0;
-}
-
-const yearOf = ({ from }: Month): number => new Date(from * 1_000).getUTCFullYear();
-
-/** Makes one partition of the months of a year; 0 where there is only one of them. */
-export async function mergeYear(pool: pg.Pool, year: number): Promise<number> {
-  const ofYear = async (table: TimeTable) =>
-    (await listMonths(pool, table)).filter((month) => yearOf(month) === year);
-  const olds = await ofYear('events');
-  const [first, last] = [olds[0], olds.at(-1)];
-  if (olds.length < 2 || first === undefined || last === undefined) return 0;
-  const target = { name: `y${year}`, from: first.from, to: last.to };
-  for (const table of TIME_TABLES) {
-    // A run that was killed between the two tables has merged one of them already.
-    const left = await ofYear(table);
-    if (left.length > 1) await rewrite(pool, table, left, target);
-  }
-  return olds.length;
 }

@@ -1,161 +1,258 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type pg from 'pg';
+import { alone, inTurn, TIME_TABLES, type TimeTable } from './alone.ts';
 import { plainArray } from './array.ts';
-import { sqlStateOf, withTransaction } from './session.ts';
-
-/** A partition of both tables: its range of `created_at`, and the ending of its tables' names. */
-export interface Partition {
-  readonly name: string;
-  /** First second; minus infinity for the catch-all of earlier times. */
-  readonly from: number;
-  /** The second after its last one. */
-  readonly to: number;
-}
-
-/** A table that is partitioned by time. */
-export type TimeTable = 'events' | 'event_tags';
+import { bringOver } from './bring-over.ts';
+import { currentPosition } from './changes.ts';
+import {
+  boundsOf,
+  madeOf,
+  noteDropped,
+  type Partition,
+  type Rewrite,
+  type Running,
+  sourcesOf,
+} from './rewrite-plan.ts';
 
 /**
- * The tables in the order in which they are changed, each in a transaction of its own: who held
- * both at once could wait for a reader that waits for it. In between, tags may be missing whose
- * events are still there, or stand without an event, which readers take calmly; the other way
- * round an event would stay without tags for good.
+ * Pages of a source that one transaction copies: 8 MB, well within every statement's time. It is
+ * bounded since the changes log can be read only up to the oldest transaction that still writes.
  */
-export const TIME_TABLES: readonly TimeTable[] = ['event_tags', 'events'];
+const PAGES_A_STEP = 1_000;
 
-/** A wait for a table's lock stops everybody behind it, so it is short and tried again. */
-const LOCK_WAIT_MS = 1_000;
-const LOCK_ATTEMPTS = 10;
-const LOCK_PAUSE_MS = 500;
-
-/** Copying a month may take longer than any other statement. */
-const COPY_TIMEOUT_MS = 150_000;
-
-/** SQLSTATE of a lock that was not to be had in time, and of a deadlock. */
-const LOCK_STATES: ReadonlySet<string | undefined> = new Set(['55P03', '40P01']);
+/** Events first: of one that leaves meanwhile, the text then says which tags it had. */
+const COPIED: readonly TimeTable[] = ['events', 'event_tags'];
 
 /**
- * A short transaction that has one of the tables to itself. The parent is locked first, as readers
- * and writers do; nothing else is waited for inside.
- */
-export async function alone<T>(
-  pool: pg.Pool,
-  table: TimeTable,
-  work: (client: pg.PoolClient) => Promise<T>,
-): Promise<T> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await withTransaction(pool, 'begin', async (client) => {
-        await client.query(`set local lock_timeout = ${LOCK_WAIT_MS}`);
-        await client.query(`lock table only ${table} in access exclusive mode`);
-        return work(client);
-      });
-    } catch (error) {
-      if (!LOCK_STATES.has(sqlStateOf(error)) || attempt === LOCK_ATTEMPTS) throw error;
-      await pause(LOCK_PAUSE_MS);
-    }
-  }
-}
-
-/** SQL of a partition's bounds. */
-export const boundsOf = ({ from, to }: Pick<Partition, 'from' | 'to'>): string =>
-  `for values from (${Number.isFinite(from) ? from : 'minvalue'}) to (${to})`;
-
-/**
- * Writes what stays of some partitions into a new one that takes their place; `olds` follow one
- * another without a gap and `target` has the range of all of them. Readers and writers go on while
- * the copy is made; what changes meanwhile is brought over from the changes log, in the short
- * moment in which the tables are exchanged.
- * @param options.stays condition on a row, without parameters; all rows stay by default.
- * @param options.also done in the same moment.
+ * Writes partitions anew. Readers and writers go on: pieces are copied in short transactions, what
+ * changes meanwhile comes from the changes log, and only the exchange of the tables is exclusive.
+ * When the signal aborts, the next call goes on from there. One that is under way for something
+ * else is done first, and nothing but that.
+ * @returns whether this rewrite is done.
  */
 export async function rewrite(
   pool: pg.Pool,
-  table: TimeTable,
-  olds: readonly Partition[],
-  target: Partition,
-  {
-    stays = 'true',
-    also,
-  }: { readonly stays?: string; readonly also?: (client: pg.PoolClient) => Promise<void> } = {},
-): Promise<void> {
-  const made = `${table}_${target.name}_new`;
-  const sources = olds.map(({ name }) => `${table}_${name}`);
-  const snapshot = await copy(pool, table, sources, target, stays);
-  await alone(pool, table, async (client) => {
-    await bringOver(client, { table, made, sources, snapshot, target, stays });
-    for (const source of sources) {
-      await client.query(`alter table ${table} detach partition ${source}`);
-      await client.query(`drop table ${source}`);
-    }
-    await client.query(`alter table ${made} rename to ${table}_${target.name}`);
-    await client.query(
-      `alter table ${table} attach partition ${table}_${target.name} ${boundsOf(target)}`,
+  plan: Rewrite,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  const asked = await begin(pool, plan);
+  return (await continueRewrite(pool, signal)) && asked;
+}
+
+/** Goes on with what is under way. @returns false where it was not finished or has become void. */
+export async function continueRewrite(pool: pg.Pool, signal?: AbortSignal): Promise<boolean> {
+  while (signal?.aborted !== true) {
+    const did = await stepRewrite(pool);
+    if (did !== 'step') return did === 'nothing';
+  }
+  return false;
+}
+
+/** Does the next piece of what is under way, in a short time. */
+export async function stepRewrite(pool: pg.Pool): Promise<'step' | 'nothing' | 'void'> {
+  const running = await inTurn(pool, (client) => read(client));
+  if (running === undefined) return 'nothing';
+  if (running === 'void') {
+    await giveUp(pool);
+    return 'void';
+  }
+  await step(pool, running);
+  return 'step';
+}
+
+/** Finishes an exchange that was done for one of the tables only, so that both agree again. */
+export async function finishExchange(pool: pg.Pool): Promise<void> {
+  const running = await inTurn(pool, (client) => read(client));
+  if (running !== undefined && running !== 'void' && running.phase === 'events') {
+    await exchange(pool, running, 'events');
+  }
+}
+
+/** Makes the empty tables, unless there is a rewrite already. @returns whether it is this one. */
+async function begin(pool: pg.Pool, { target, sources, kinds }: Rewrite): Promise<boolean> {
+  // Infinity is not for JSON; null stands for it.
+  const from = Number.isFinite(target.from) ? target.from : null;
+  const plan = JSON.stringify({ target: { ...target, from }, sources, kinds });
+  return inTurn(pool, async (client) => {
+    const { rows } = await client.query<{ same: boolean }>(
+      'select plan = $1::jsonb as same from rewrites',
+      [plan],
     );
-    // It has spared the attachment a look at every row.
-    await client.query(`alter table ${table}_${target.name} drop constraint in_range`);
-    await also?.(client);
+    if (rows[0] !== undefined) return rows[0].same;
+    const range = `${from === null ? '' : `created_at >= ${from} and `}created_at < ${target.to}`;
+    const given: Rewrite = { target, sources, kinds };
+    const were = await lookAt(client, given);
+    for (const table of tablesOf(were)) {
+      const made = madeOf(table, given);
+      await client.query(`drop table if exists ${made}`);
+      // The indexes too: made afterwards, each would be one long transaction.
+      await client.query(`create table ${made} (like ${table} including all)`);
+      // It spares the attachment a look at every row.
+      await client.query(`alter table ${made} add constraint in_range check (${range})`);
+    }
+    await client.query('insert into rewrites (plan, sources_were, position) values ($1, $2, $3)', [
+      plan,
+      JSON.stringify(were),
+      await currentPosition(client),
+    ]);
+    return true;
   });
 }
 
-/** Makes the new table with all that stays now; gives what "now" was. */
-async function copy(
-  pool: pg.Pool,
-  table: TimeTable,
-  sources: readonly string[],
-  target: Partition,
-  stays: string,
-): Promise<string> {
-  const made = `${table}_${target.name}_new`;
-  const { from, to } = target;
-  const range = `${Number.isFinite(from) ? `created_at >= ${from} and ` : ''}created_at < ${to}`;
-  // Left behind by a run that was killed.
-  await pool.query(`drop table if exists ${made}`);
-  await pool.query(`create table ${made} (like ${table} including all)`);
-  await pool.query(`alter table ${made} add constraint in_range check (${range})`);
-  return withTransaction(pool, 'begin isolation level repeatable read', async (client) => {
-    await client.query(`set local statement_timeout = ${COPY_TIMEOUT_MS}`);
-    const { rows } = await client.query<{ snapshot: string }>(
-      'select pg_current_snapshot()::text as snapshot',
+type SourcesWere = Readonly<Record<TimeTable, string>>;
+
+const tablesOf = (were: SourcesWere): TimeTable[] => COPIED.filter((table) => were[table] !== '');
+
+/** Files and bounds of the sources: what is truncated, dropped or moved has others. */
+async function lookAt(client: pg.ClientBase, plan: Rewrite): Promise<SourcesWere> {
+  const look = async (table: TimeTable): Promise<string> => {
+    const { rows } = await client.query<{ looks: string | null }>(
+      `select string_agg(
+          concat_ws(' ', c.relname, pg_relation_filenode(c.oid), pg_get_expr(c.relpartbound, c.oid)),
+          ', ' order by c.relname) as looks
+        from pg_inherits i join pg_class c on c.oid = i.inhrelid
+        where i.inhparent = $1::regclass and c.relname = any($2::text[])`,
+      [table, sourcesOf(table, plan)],
     );
-    for (const source of sources) {
-      await client.query(`insert into ${made} select * from ${source} where ${stays}`);
-    }
-    return rows[0]!.snapshot;
-  });
+    return rows[0]?.looks ?? '';
+  };
+  return { events: await look('events'), event_tags: await look('event_tags') };
 }
 
-/** What was added and removed since the copy; nobody writes meanwhile. */
-async function bringOver(
-  client: pg.PoolClient,
-  given: {
-    readonly table: TimeTable;
-    readonly made: string;
-    readonly sources: readonly string[];
-    readonly snapshot: string;
-    readonly target: Partition;
-    readonly stays: string;
-  },
-): Promise<void> {
-  const { made, sources, snapshot, target, stays } = given;
-  const { rows } = await client.query<{ what: string; key: string }>(
-    `select what, left(id, 32) as key from changes
-      where transaction >= pg_snapshot_xmin($1::pg_snapshot)
-        and not pg_visible_in_snapshot(transaction, $1::pg_snapshot)
-        and (what = 'r' or what = 'a' and created_at >= $2 and created_at < $3)`,
-    [snapshot, Number.isFinite(target.from) ? target.from : 0, target.to],
+interface Row {
+  readonly plan: Omit<Rewrite, 'target'> & {
+    readonly target: Omit<Partition, 'from'> & { readonly from: number | null };
+  };
+  readonly sources_were: SourcesWere;
+  readonly position: string;
+  readonly phase: Running['phase'];
+  readonly part: number;
+  readonly page: string;
+  readonly copied_before: string | null;
+  readonly trimmed: boolean;
+}
+
+/** What is under way; `void` where the sources are no longer what they were, or the log is cut. */
+async function read(client: pg.ClientBase): Promise<Running | 'void' | undefined> {
+  const { rows } = await client.query<Row>(
+    `select rewrites.*, below::text::bigint > position as trimmed
+      from rewrites cross join changes_trimmed`,
   );
-  const keys = (wanted: string): string =>
-    plainArray(new Set(rows.filter(({ what }) => what === wanted).map(({ key }) => key)));
-  const [added, removed] = [keys('a'), keys('r')];
-  if (removed !== '{}') {
-    await client.query(`delete from ${made} where key = any($1::uuid[])`, [removed]);
+  const [row] = rows;
+  if (row === undefined) return undefined;
+  const { target, sources, kinds } = row.plan;
+  const { phase, part } = row;
+  const plan = { sources, kinds, target: { ...target, from: target.from ?? -Infinity } };
+  const are = await lookAt(client, plan);
+  const tagsAreAsTheyWere = phase === 'events' || are.event_tags === row.sources_were.event_tags;
+  if (row.trimmed || are.events !== row.sources_were.events || !tagsAreAsTheyWere) return 'void';
+  return {
+    ...plan,
+    phase,
+    position: Number(row.position),
+    tables: tablesOf(row.sources_were),
+    part,
+    page: Number(row.page),
+    copiedBefore: row.copied_before === null ? undefined : Number(row.copied_before),
+  };
+}
+
+/** Throws away what was made. Tags that were exchanged already stay so; the next one does without. */
+async function giveUp(pool: pg.Pool): Promise<void> {
+  await inTurn(pool, async (client) => {
+    if ((await read(client)) !== 'void') return;
+    const { rows } = await client.query<Pick<Row, 'plan'>>('delete from rewrites returning plan');
+    for (const { plan } of rows) {
+      for (const table of COPIED) {
+        await client.query(`drop table if exists ${table}_${plan.target.name}_new`);
+      }
+    }
+  });
+}
+
+async function step(pool: pg.Pool, running: Running): Promise<void> {
+  switch (running.phase) {
+    case 'copy':
+      return copyPages(pool);
+    case 'follow':
+      return follow(pool);
+    case 'event_tags':
+      // So that plans need not wait for autovacuum to come by; it does come, so no failure matters.
+      await pool
+        .query(`analyze ${COPIED.map((table) => madeOf(table, running)).join()}`)
+        .catch(() => undefined);
+      return exchange(pool, running, 'event_tags');
+    case 'events':
+      return exchange(pool, running, 'events');
   }
-  if (added === '{}') return;
-  for (const source of sources) {
-    await client.query(
-      `insert into ${made} select * from ${source} where key = any($1::uuid[]) and (${stays})`,
-      [added],
+}
+
+async function copyPages(pool: pg.Pool): Promise<void> {
+  await inTurn(pool, async (client) => {
+    const running = await read(client);
+    if (running === undefined || running === 'void' || running.phase !== 'copy') return;
+    const { tables, part, page, kinds } = running;
+    const parts = tables.flatMap((table) =>
+      sourcesOf(table, running).map((source) => ({ source, made: madeOf(table, running) })),
     );
-  }
+    const now = parts[part];
+    if (now === undefined) {
+      await client.query(`update rewrites set phase = 'follow',
+        copied_before = pg_snapshot_xmax(pg_current_snapshot())::text::bigint`);
+      return;
+    }
+    const { rows } = await client.query<{ pages: string }>(
+      `select pg_relation_size($1::regclass) / current_setting('block_size')::int as pages`,
+      [now.source],
+    );
+    if (page >= Number(rows[0]?.pages)) {
+      await client.query('update rewrites set part = part + 1, page = 0');
+      return;
+    }
+    const next = page + PAGES_A_STEP;
+    // By place, since the tags have no index by time. Rows stay where they are; one that comes to
+    // a place that was passed is in the log.
+    await client.query(`
+      insert into ${now.made} select * from ${now.source}
+      where ctid >= '(${page},0)'::tid and ctid < '(${next},0)'::tid
+        and kind <> all('${plainArray(kinds)}'::int[])
+      on conflict do nothing`);
+    await client.query('update rewrites set page = $1', [next]);
+  });
+}
+
+/** Brings most changes over while nobody waits, so that few are left for the exchange. */
+async function follow(pool: pg.Pool): Promise<void> {
+  await inTurn(pool, async (client) => {
+    const running = await read(client);
+    if (running === undefined || running === 'void' || running.phase !== 'follow') return;
+    const { position, complete } = await bringOver(client, running, 'some');
+    await client.query('update rewrites set position = $1, phase = $2', [
+      position,
+      complete ? TIME_TABLES.find((table) => running.tables.includes(table)) : 'follow',
+    ]);
+  });
+}
+
+async function exchange(pool: pg.Pool, { sources }: Running, table: TimeTable): Promise<void> {
+  await alone(pool, table, sources, async (client) => {
+    const running = await read(client);
+    if (running === undefined || running === 'void' || running.phase !== table) return;
+    const { target, kinds } = running;
+    const { position, complete } = await bringOver(client, running, 'all');
+    if (!complete) {
+      await client.query(`update rewrites set phase = 'follow'`);
+      return;
+    }
+    for (const source of sourcesOf(table, running)) await client.query(`drop table ${source}`);
+    const partition = `${table}_${target.name}`;
+    await client.query(`alter table ${madeOf(table, running)} rename to ${partition}`);
+    await client.query(`alter table ${table} attach partition ${partition} ${boundsOf(target)}`);
+    await client.query(`alter table ${partition} drop constraint in_range`);
+    if (table === 'event_tags') {
+      await client.query(`update rewrites set phase = 'events', position = $1`, [position]);
+      return;
+    }
+    if (kinds.length > 0) await noteDropped(client, target, kinds);
+    await client.query('delete from rewrites');
+  });
 }

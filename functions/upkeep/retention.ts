@@ -18,7 +18,8 @@ export interface RetentionPorts {
   kindsOf(month: Month): Promise<readonly number[]>;
   bytes(): Promise<number>;
   dropMonth(month: Month): Promise<void>;
-  dropKinds(month: Month, kinds: readonly number[]): Promise<void>;
+  /** False where that takes another run: the months may be others then. */
+  dropKinds(month: Month, kinds: readonly number[]): Promise<boolean>;
   emptyBefore(): Promise<void>;
 }
 
@@ -26,9 +27,9 @@ const DAY = 86_400;
 const GIGABYTE = 1e9;
 
 /**
- * Applies the rules, oldest months first: whole months that are too old are dropped, kinds with a
- * shorter life are taken out of months that are too old for them, and while the rest is too large
- * the oldest month goes. The current month always stays.
+ * Applies the rules, oldest months first: whole months that are too old are dropped, then the
+ * oldest ones while the rest is too large, and of what stays the kinds with a shorter life are
+ * taken out where it is too old for them. The current month always stays.
  */
 export async function retain(
   ports: RetentionPorts,
@@ -36,46 +37,60 @@ export async function retain(
   nowSeconds: number,
   signal: AbortSignal,
 ): Promise<{ readonly months: number; readonly kinds: number }> {
-  const months = (await ports.months()).filter(({ to }) => to <= nowSeconds);
-  const tooOld = (month: Month, days: number) => isTooOld(month, days, nowSeconds);
-  let dropped = 0;
+  const ended = async () => (await ports.months()).filter(({ to }) => to <= nowSeconds);
+  let months = 0;
+  if (rules.days > 0) months += await dropOld(ports, await ended(), rules.days, nowSeconds, signal);
+  if (rules.gigabytes > 0) months += await shrink(ports, await ended(), rules.gigabytes, signal);
+  if (rules.kinds.length === 0) return { months, kinds: 0 };
+  const left = await ended();
+  const before = ports.before(left);
   let kinds = 0;
-  const left: Month[] = [];
-  const first = months[0];
-  const beforeIsTooOld = first !== undefined && first.from <= nowSeconds - rules.days * DAY;
-  if (rules.days > 0 && beforeIsTooOld) await ports.emptyBefore();
-  const before = ports.before(months);
-  if (before !== undefined) kinds += await dropShortLived(ports, before, rules.kinds, nowSeconds);
-  for (const month of months) {
-    if (signal.aborted) return { months: dropped, kinds };
-    if (rules.days > 0 && tooOld(month, rules.days)) {
-      await ports.dropMonth(month);
-      dropped += 1;
-      continue;
-    }
-    left.push(month);
-    kinds += await dropShortLived(ports, month, rules.kinds, nowSeconds);
+  for (const month of before === undefined ? left : [before, ...left]) {
+    if (signal.aborted) break;
+    const gone = await dropShortLived(ports, month, rules.kinds, nowSeconds);
+    if (gone === undefined) break;
+    kinds += gone;
   }
-  if (rules.gigabytes > 0) dropped += await shrink(ports, left, rules.gigabytes, signal);
-  return { months: dropped, kinds };
+  return { months, kinds };
+}
+
+async function dropOld(
+  ports: RetentionPorts,
+  months: readonly Month[],
+  days: number,
+  nowSeconds: number,
+  signal: AbortSignal,
+): Promise<number> {
+  const first = months[0];
+  if (first !== undefined && first.from <= nowSeconds - days * DAY) await ports.emptyBefore();
+  let dropped = 0;
+  for (const month of months) {
+    if (signal.aborted || !isTooOld(month, days, nowSeconds)) break;
+    await ports.dropMonth(month);
+    dropped += 1;
+  }
+  return dropped;
 }
 
 const isTooOld = ({ to }: Month, days: number, nowSeconds: number): boolean =>
   to <= nowSeconds - days * DAY;
 
-/** Takes out of a partition the kinds whose life is over for all of it. @returns how many. */
+/**
+ * Takes out of a partition the kinds whose life is over for all of it.
+ * @returns how many; undefined where that takes another run.
+ */
 async function dropShortLived(
   ports: RetentionPorts,
   month: Month,
   rules: readonly KindRetention[],
   nowSeconds: number,
-): Promise<number> {
+): Promise<number | undefined> {
   const short = rules.filter(({ days }) => isTooOld(month, days, nowSeconds));
   if (short.length === 0) return 0;
   const gone = (await ports.kindsOf(month)).filter((kind) =>
     short.some(({ fromKind, toKind }) => fromKind <= kind && kind <= toKind),
   );
-  if (gone.length > 0) await ports.dropKinds(month, gone);
+  if (gone.length > 0 && !(await ports.dropKinds(month, gone))) return undefined;
   return gone.length;
 }
 

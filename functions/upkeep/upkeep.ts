@@ -6,19 +6,20 @@ import { openPuller, openTopicSubscriptions } from '../cloud/pull.ts';
 import { makeLogDay, trimLog } from '../database/changes-log.ts';
 import { buryMessages } from '../database/dead-letters.ts';
 import { forgetInstance, silentInstances } from '../database/instances.ts';
+import { dropKinds } from '../database/drop-kinds.ts';
 import { releaseLease, takeLease } from '../database/leases.ts';
+import { mergeOldest } from '../database/merge-months.ts';
 import {
   beforeOf,
-  dropKinds,
   dropMonth,
   emptyBefore,
   kindsOf,
   listMonths,
   makeMonth,
-  mergeOldest,
   monthAt,
   regularBytes,
 } from '../database/partitions.ts';
+import { continueRewrite, finishExchange } from '../database/rewrite.ts';
 import type { UpkeepConfiguration } from './configuration.ts';
 import { type Job, type JobReport, type Leasing, runJobs } from './jobs.ts';
 import { replayDeadLetters } from './replay.ts';
@@ -27,8 +28,8 @@ import { sweepSubscriptions } from './sweep.ts';
 
 /** A job that works by pieces stops after this, so that the others have their turn. */
 const JOB_DEADLINE_MS = 30_000;
-/** Those that write a partition anew are told to stop later; each does one at a time. */
-const REWRITE_DEADLINE_MS = 120_000;
+/** Those that write a partition anew are told to stop later, and go on there at the next run. */
+const REWRITE_DEADLINE_MS = 60_000;
 /** Months that are made on the first run for events of the past; older ones share a catch-all. */
 const MONTHS_BACK = 12;
 const PULL_MAX = 100;
@@ -52,6 +53,8 @@ export async function openUpkeep(configuration: UpkeepConfiguration, log: Log): 
     name: 'partitions ahead',
     deadlineMs: JOB_DEADLINE_MS,
     async run(signal) {
+      // Before the changes log is trimmed, without which it could not be finished.
+      await finishExchange(pool);
       const last = (await listMonths(pool)).at(-1);
       let made = 0;
       for (let n = -MONTHS_BACK; n <= configuration.PARTITION_MONTHS_AHEAD; n += 1) {
@@ -67,7 +70,11 @@ export async function openUpkeep(configuration: UpkeepConfiguration, log: Log): 
   const merging: Job = {
     name: 'merging of months',
     deadlineMs: REWRITE_DEADLINE_MS,
-    run: async () => ({ merged: await mergeOldest(pool, now()) }),
+    async run(signal) {
+      // Also what retention has begun and no longer asks for.
+      if (!(await continueRewrite(pool, signal))) return { merged: 0 };
+      return { merged: await mergeOldest(pool, now(), signal) };
+    },
   };
   const retention: Job = {
     name: 'retention',
@@ -80,7 +87,7 @@ export async function openUpkeep(configuration: UpkeepConfiguration, log: Log): 
           kindsOf: (month) => kindsOf(pool, month),
           bytes: () => regularBytes(pool),
           dropMonth: (month) => dropMonth(pool, month),
-          dropKinds: (month, kinds) => dropKinds(pool, month, kinds),
+          dropKinds: (month, kinds) => dropKinds(pool, month, kinds, signal),
           emptyBefore: () => emptyBefore(pool),
         },
         {

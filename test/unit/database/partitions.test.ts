@@ -1,0 +1,162 @@
+import { currentPosition, readChanges } from '../../../functions/database/changes.ts';
+import { migrate } from '../../../functions/database/migrate.ts';
+import {
+  dropMonth,
+  emptyBefore,
+  listMonths,
+  makeMonth,
+  monthAt,
+} from '../../../functions/database/partitions.ts';
+import { queryEvents } from '../../../functions/database/read.ts';
+import { writeEvents } from '../../../functions/database/write.ts';
+import { eventText, type NostrEvent } from '../../../functions/nostr/event.ts';
+import { createDatabase, type TestDatabase } from '../../support/postgres.ts';
+import { unsigned } from '../../support/unsigned.ts';
+import { until } from '../../support/until.ts';
+
+const at = (year: number, month: number) => Date.UTC(year, month - 1, 10) / 1_000;
+
+/** Keeps the server up between two tests. */
+let keeper: TestDatabase;
+let database: TestDatabase;
+
+beforeAll(async () => {
+  keeper = await createDatabase();
+});
+afterAll(() => keeper.drop());
+beforeEach(async () => {
+  database = await createDatabase();
+  await migrate(database.url);
+});
+afterEach(() => database.drop());
+
+const write = (...events: NostrEvent[]) =>
+  writeEvents(
+    database.pool,
+    events.map((event) => ({ event, text: eventText(event) })),
+  );
+const found = async (filter = {}) =>
+  (await queryEvents(database.pool, filter, { limit: 100 })).map(({ id }) => id);
+const note = (created_at: number, kind = 1) => unsigned({ created_at, kind, tags: [['t', 'x']] });
+
+describe('partitions', () => {
+  it('are split off the catch-all with what lies there, and every event is still found', async () => {
+    const events = [note(at(2024, 1)), note(at(2026, 1)), note(at(2026, 2)), note(at(2027, 1))];
+    await write(...events);
+    for (const month of [1, 2, 3]) await makeMonth(database.pool, monthAt(at(2026, month)));
+    expect((await listMonths(database.pool)).map(({ name }) => name)).toEqual([
+      'y2026m01',
+      'y2026m02',
+      'y2026m03',
+    ]);
+    const ids = events.map(({ id }) => id).reverse();
+    expect(await found()).toEqual(ids);
+    expect(await found({ tags: new Map([['t', ['x']]]) })).toEqual(ids);
+  });
+
+  it('are made once, however often they are asked for', async () => {
+    const month = monthAt(at(2026, 1));
+    await makeMonth(database.pool, month);
+    await makeMonth(database.pool, month);
+    expect(await listMonths(database.pool)).toHaveLength(1);
+  });
+
+  it('leave whole, tell so by the log, and events of that time can still come', async () => {
+    const [old, young, profile] = [note(at(2026, 1)), note(at(2026, 2)), note(at(2026, 1), 0)];
+    await write(old, young, profile);
+    for (const month of [1, 2]) await makeMonth(database.pool, monthAt(at(2026, month)));
+    const position = await currentPosition(database.pool);
+    await dropMonth(database.pool, monthAt(at(2026, 1)));
+    expect(await found()).toEqual([young.id, profile.id]);
+    const read = await readChanges(database.pool, position, { rowsMax: 10 });
+    const { from, to } = monthAt(at(2026, 1));
+    expect(read).toMatchObject({
+      changes: [{ type: 'dropped', fromSeconds: from, toSeconds: to - 1 }],
+    });
+    const late = note(at(2026, 1), 7);
+    await write(late);
+    expect(await found({ kinds: [7] })).toEqual([late.id]);
+  });
+
+  it('empty the catch-all for earlier times', async () => {
+    const [old, young] = [note(at(2020, 1)), note(at(2026, 1))];
+    await makeMonth(database.pool, monthAt(at(2026, 1)));
+    await write(old, young);
+    await emptyBefore(database.pool);
+    expect(await found()).toEqual([young.id]);
+  });
+
+  it('tell of a row that came just before the catch-all was emptied', async () => {
+    await makeMonth(database.pool, monthAt(at(2026, 1)));
+    await write(note(at(2020, 1)));
+    const position = await currentPosition(database.pool);
+    const late = note(at(2021, 1));
+    const writing = await database.pool.connect();
+    await writing.query('begin');
+    await writing.query(
+      'insert into events (created_at, key, author, kind, text) values ($1, $2, $3, 1, $4)',
+      [late.created_at, late.id.slice(0, 32), late.pubkey.slice(0, 32), eventText(late)],
+    );
+    const emptying = emptyBefore(database.pool);
+    await until(() => waitsFor('events'), { what: 'the emptying to wait for the writer' });
+    await writing.query('commit');
+    writing.release();
+    await emptying;
+    expect(await found()).toEqual([]);
+    expect(await readChanges(database.pool, position, { rowsMax: 10 })).toMatchObject({
+      changes: [{ type: 'dropped', fromSeconds: 0, toSeconds: late.created_at }],
+    });
+  });
+
+  it('give way to a reader that has one of the tables and wants the other', async () => {
+    const month = monthAt(at(2026, 1));
+    await makeMonth(database.pool, month);
+    await write(note(at(2026, 1)));
+    const reading = await database.pool.connect();
+    await reading.query('begin');
+    for (const [first, then] of [
+      ['event_tags', 'events'],
+      ['events', 'event_tags'],
+    ] as const) {
+      await reading.query(`select from ${first}`);
+      const changing = makeMonth(database.pool, monthAt(at(2026, first === 'events' ? 3 : 2)));
+      await until(() => waitsFor(first), { what: 'the change to wait for the reader' });
+      await reading.query(`select from ${then}`);
+      await reading.query('commit');
+      await changing;
+      await reading.query('begin');
+    }
+    await reading.query('rollback');
+    reading.release();
+    expect(await listMonths(database.pool)).toHaveLength(3);
+  });
+
+  it('leave no tag behind of an event that comes while its month is dropped', async () => {
+    const months = [1, 2].map((n) => monthAt(at(2026, n)));
+    for (const month of months) await makeMonth(database.pool, month);
+    await write(note(at(2026, 1)));
+    const reading = await database.pool.connect();
+    await reading.query('begin');
+    await reading.query('select from events');
+    const dropping = dropMonth(database.pool, months[0]!);
+    await until(() => waitsFor('events'), { what: 'the drop to wait for the reader' });
+    // The month has no tags any more; this writer comes when the drop gives way for a while.
+    await write(note(at(2026, 1) + 1));
+    await reading.query('commit');
+    reading.release();
+    await dropping;
+    expect(await found()).toEqual([]);
+    const { rows } = await database.pool.query('select * from event_tags');
+    expect(rows).toEqual([]);
+  });
+});
+
+/** Whether somebody waits to have a table to himself. */
+async function waitsFor(table: string): Promise<boolean> {
+  const { rows } = await database.pool.query(
+    `select from pg_locks where mode = 'AccessExclusiveLock' and not granted
+      and relation = $1::regclass`,
+    [table],
+  );
+  return rows.length > 0;
+}
