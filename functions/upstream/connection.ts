@@ -13,6 +13,7 @@ import { parseRelayMessage, type RelayMessage, requestText } from './messages.ts
 import { NegentropyChannel } from './negentropy-channel.ts';
 import { type OpenSocket, openSocket } from './open-socket.ts';
 import { PublishLedger, type PublishResult } from './publish-ledger.ts';
+import { QuietTimers } from './quiet-timers.ts';
 import { type Subscription, SubscriptionBuffer } from './subscription.ts';
 
 export type { ConnectOptions, Fault } from './connect-options.ts';
@@ -61,7 +62,7 @@ export class Connection {
   readonly #noticeListeners = new Set<(message: string) => void>();
   readonly #channels = new Map<string, NegentropyChannel>();
   #channelsMade = 0;
-  readonly #quietTimers = new Map<string, () => void>();
+  readonly #quiet: QuietTimers;
   #subscriptionsMade = 0;
   #bufferedItems = 0;
   #bufferedBytes = 0;
@@ -92,6 +93,12 @@ export class Connection {
     this.#verifier = verifier;
     this.#options = options;
     this.#ledger = new PublishLedger(clock);
+    this.#quiet = new QuietTimers(
+      clock,
+      limits.quietTimeoutMs,
+      () => socket.isPaused,
+      (id) => this.#tooQuiet(id),
+    );
     this.#authentication = new Authentication(address, options.auth, clock);
     this.#heardAtMs = clock.nowMs();
     this.#listeningSinceMs = this.#heardAtMs;
@@ -200,7 +207,7 @@ export class Connection {
     const { eventBytesMax } = this.#limits;
     const buffer = new SubscriptionBuffer(id, filters, host, this.#verifier, eventBytesMax);
     this.#subscriptions.set(id, buffer);
-    this.#armQuiet(buffer, this.#limits.quietTimeoutMs);
+    this.#quiet.arm(buffer.id);
     this.#send(requestText(id, filters));
     return buffer;
   }
@@ -318,10 +325,10 @@ export class Connection {
     if (message.type === 'EVENT') {
       const taken = subscription.take(message.event, bytes);
       if (!taken.ok) this.#fault({ reason: taken.reason, subscription: id });
-      else if (subscription.awaitsEose) this.#armQuiet(subscription, this.#limits.quietTimeoutMs);
+      else if (subscription.awaitsEose) this.#quiet.arm(id);
       return;
     }
-    this.#disarmQuiet(id);
+    this.#quiet.disarm(id);
     if (message.type === 'EOSE') {
       subscription.eose(message.hint);
     } else {
@@ -337,7 +344,7 @@ export class Connection {
   }
 
   #release(id: string): void {
-    this.#disarmQuiet(id);
+    this.#quiet.disarm(id);
     if (this.#subscriptions.delete(id) && this.#end === undefined) {
       this.#send(JSON.stringify(['CLOSE', id]));
     }
@@ -375,23 +382,12 @@ export class Connection {
     });
   }
 
-  #armQuiet(subscription: SubscriptionBuffer, delayMs: number): void {
-    this.#disarmQuiet(subscription.id);
-    const cancel = this.#clock.after(delayMs, () => {
-      if (this.#socket.isPaused) return this.#armQuiet(subscription, delayMs);
-      this.#subscriptions.delete(subscription.id);
-      this.#quietTimers.delete(subscription.id);
-      this.#send(JSON.stringify(['CLOSE', subscription.id]));
-      subscription.fail(
-        new UpstreamFailure('timeout', `no event and no EOSE for ${seconds(delayMs)}`),
-      );
-    });
-    this.#quietTimers.set(subscription.id, cancel);
-  }
-
-  #disarmQuiet(id: string): void {
-    this.#quietTimers.get(id)?.();
-    this.#quietTimers.delete(id);
+  #tooQuiet(id: string): void {
+    const subscription = this.#subscriptions.get(id);
+    this.#subscriptions.delete(id);
+    this.#send(JSON.stringify(['CLOSE', id]));
+    const quiet = seconds(this.#limits.quietTimeoutMs);
+    subscription?.fail(new UpstreamFailure('timeout', `no event and no EOSE for ${quiet}`));
   }
 
   #fault(fault: Fault): void {
@@ -413,8 +409,7 @@ export class Connection {
     if (this.#end !== undefined) return;
     this.#end = failure;
     this.#cancelPing();
-    for (const cancel of this.#quietTimers.values()) cancel();
-    this.#quietTimers.clear();
+    this.#quiet.clear();
     // A paused socket would never see the other side's close frame.
     if (this.#socket.isPaused) this.#socket.resume();
     if (failure.code === 'closed') this.#socket.close(1000);

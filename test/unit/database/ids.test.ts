@@ -5,8 +5,8 @@ import { queryEvents } from '../../../functions/database/read.ts';
 import { writeEvents } from '../../../functions/database/write.ts';
 import { eventText, type NostrEvent } from '../../../functions/nostr/event.ts';
 import type { Filter } from '../../../functions/nostr/filter.ts';
-import { randomOf } from '../../support/random.ts';
 import { createDatabase, type TestDatabase } from '../../support/postgres.ts';
+import { randomOf } from '../../support/random.ts';
 import { authorOf, filterArbitrary, parsed, unsigned } from '../../support/unsigned.ts';
 
 const START = 1_700_000_000;

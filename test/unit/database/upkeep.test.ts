@@ -1,5 +1,5 @@
-import { makeLogDay, trimLog } from '../../../functions/database/changes-log.ts';
 import { currentPosition, readChanges } from '../../../functions/database/changes.ts';
+import { makeLogDay, trimLog } from '../../../functions/database/changes-log.ts';
 import { buryMessages } from '../../../functions/database/dead-letters.ts';
 import { heartbeat, silentInstances } from '../../../functions/database/instances.ts';
 import { releaseLease, takeLease } from '../../../functions/database/leases.ts';
