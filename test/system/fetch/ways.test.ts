@@ -1,0 +1,125 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { NostrEvent } from '../../../functions/nostr/event.ts';
+import { type Fetching, openFetching } from '../../support/fetching.ts';
+import { publicKeyOf, secretKeyOf } from '../../support/keys.ts';
+import { signedEvent } from '../../support/signed-events.ts';
+import { type SmallRelay, startSmallRelay } from '../../support/small-relay.ts';
+import { SocketClient } from '../../support/socket-client.ts';
+import { useSystem } from '../../support/system.ts';
+import { until } from '../../support/until.ts';
+
+const FOLLOW = new URL('../../../functions/fetch/follow-main.ts', import.meta.url).pathname;
+const now = Math.floor(Date.now() / 1_000);
+
+describe('beside the scheduled visits', () => {
+  const system = useSystem({ env: { FETCH_ALLOW_LOOPBACK: 'on', FETCH_COVERAGE_HOURS: '0', FETCH_OUTBOX: 'on' } });
+  let fetching: Fetching;
+  const relays: SmallRelay[] = [];
+  const relayWith = async (...events: NostrEvent[]): Promise<SmallRelay> => {
+    const relay = await startSmallRelay(events, {
+      instead: ([verb], client) => {
+        if (verb === 'NEG-OPEN') client.send(['NOTICE', 'unknown message NEG-OPEN']);
+        return String(verb).startsWith('NEG-');
+      },
+    });
+    relays.push(relay);
+    return relay;
+  };
+
+  beforeAll(() => {
+    fetching = openFetching(system());
+  });
+  afterAll(async () => {
+    await fetching.close();
+    await Promise.all(relays.map((relay) => relay.close()));
+  });
+
+  const served = async (id: string): Promise<boolean> => {
+    const client = await SocketClient.open(system().urls[0] ?? '');
+    const found = await client.query({ ids: [id] });
+    await client.close();
+    return found.length === 1;
+  };
+
+  it('a worker brings what is published elsewhere at once, and stops when told', async () => {
+    const relay = await relayWith();
+    await fetching.add([relay.url]);
+    const worker: ChildProcess = spawn(process.execPath, [FOLLOW], {
+      env: {
+        ...process.env,
+        DATABASE_URL: system().variable('DATABASE_URL'),
+        PUBSUB_EMULATOR_HOST: system().variable('PUBSUB_EMULATOR_HOST'),
+        GOOGLE_CLOUD_PROJECT: system().variable('GOOGLE_CLOUD_PROJECT'),
+        FETCH_ALLOW_LOOPBACK: 'on',
+        METADATA_SERVER_DETECTION: 'none',
+      },
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    try {
+      await until(() => relay.said('REQ').length > 0, { what: 'the worker to subscribe' });
+      const event = signedEvent({ created_at: now, content: 'live' });
+      relay.add(event);
+      await until(() => served(event.id), { what: 'the event to be served here' });
+      const ended = once(worker, 'exit');
+      worker.kill('SIGTERM');
+      expect(await ended).toEqual([0, null]);
+    } finally {
+      worker.kill('SIGKILL');
+    }
+  });
+
+  it("sends our authors' events to their relays where that is wanted, each once", async () => {
+    const mine = [1, 2, 3].map((n) =>
+      signedEvent({ key: 55, created_at: now - n, content: `${n}` }),
+    );
+    const client = await SocketClient.open(system().urls[0] ?? '');
+    for (const event of [...mine, signedEvent({ key: 77, created_at: now, content: 'other' })]) {
+      await client.publish(event);
+    }
+    await client.close();
+    await until(() => served(mine[0]!.id), { what: 'our events to be stored' });
+    const relay = await relayWith();
+    const authors = [publicKeyOf(secretKeyOf(55))];
+    await fetching.add([relay.url], { authors });
+    await fetching.pool.query("update sources set direction = 'up' where url = $1", [
+      new URL(relay.url).href,
+    ]);
+    const sent = () => relay.said('EVENT').map(([, event]) => (event as NostrEvent).id);
+    await until(
+      async () => {
+        await fetching.visit();
+        return sent().length >= mine.length;
+      },
+      { what: 'our events to be sent' },
+    );
+    expect(new Set(sent())).toEqual(new Set(mine.map(({ id }) => id)));
+  });
+
+  it('an author who names other relays is fetched from there (NIP-65)', async () => {
+    const author = signedEvent({ key: 5 }).pubkey;
+    const list = signedEvent({
+      key: 5,
+      kind: 10_002,
+      created_at: now,
+      tags: [
+        ['r', 'wss://outbox.example'],
+        ['r', 'wss://inbox.example', 'read'],
+      ],
+    });
+    const relay = await relayWith(list);
+    await fetching.add([relay.url], { authors: [author] });
+    await until(
+      async () => {
+        await fetching.visit();
+        const { rows } = await fetching.pool.query<{ url: string; filters: unknown }>(
+          "select url, filters from sources where origin = 'outbox'",
+        );
+        return rows.length > 0 && rows;
+      },
+      { what: 'the relay that the author writes to' },
+    ).then((rows) =>
+      expect(rows).toEqual([{ url: 'wss://outbox.example/', filters: [{ authors: [author] }] }]),
+    );
+  });
+});

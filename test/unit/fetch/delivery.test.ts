@@ -1,0 +1,46 @@
+import { Delivery } from '../../../functions/fetch/delivery.ts';
+import { PASSED } from '../../../functions/policy/write-policy.ts';
+import { unsigned } from '../../support/unsigned.ts';
+
+function deliveryOver(known: readonly string[], fail?: Error) {
+  const published: { meta: object; text: string }[] = [];
+  const delivery = new Delivery(
+    {
+      known: async () => new Set(known),
+      publish: async (line) => {
+        if (fail !== undefined) throw fail;
+        published.push(line);
+      },
+      policy: (event) => (event.content === 'no' ? { ok: false, reason: 'blocked: no' } : PASSED),
+      nowMs: () => 5_000,
+    },
+    { id: 9, url: 'wss://relay.example/' },
+    'run',
+  );
+  return { delivery, published };
+}
+
+describe('delivery', () => {
+  it('publishes what is new, with the source in the meta', async () => {
+    const [fresh, old] = [unsigned({ content: 'new' }), unsigned({ content: 'old' })];
+    const { delivery, published } = deliveryOver([old.id]);
+    await delivery.deliver([fresh, old]);
+    expect(published).toMatchObject([
+      { meta: { source: 'wss://relay.example/', sourceId: 9, acceptedAt: 5_000, keys: [] } },
+    ]);
+    expect(delivery.counts).toEqual({ events: 2, fresh: 1, unwanted: 0 });
+  });
+
+  it('leaves out what our own rules refuse, and ephemeral events', async () => {
+    const { delivery, published } = deliveryOver([]);
+    await delivery.deliver([unsigned({ content: 'no' }), unsigned({ kind: 20_001 })]);
+    expect(published).toEqual([]);
+    expect(delivery.counts.unwanted).toBe(2);
+  });
+
+  it('fails where Pub/Sub does not take an event, so that nothing counts as fetched', async () => {
+    const { delivery } = deliveryOver([], new Error('away'));
+    await expect(delivery.deliver([unsigned()])).rejects.toThrow('away');
+    expect(delivery.counts.fresh).toBe(0);
+  });
+});

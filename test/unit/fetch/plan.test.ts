@@ -1,0 +1,69 @@
+import { type PlanPorts, type PlanRules, plan } from '../../../functions/fetch/plan.ts';
+import type { NostrEvent } from '../../../functions/nostr/event.ts';
+import { silentLog } from '../../support/pubsub.ts';
+import { authorOf, unsigned } from '../../support/unsigned.ts';
+
+type Known = Awaited<ReturnType<PlanPorts['list']>>[number];
+
+/** The world as planning sees it, with what it did to it. */
+function world(given: { known?: Partial<Known>[]; due?: number[]; events?: NostrEvent[] }) {
+  const introduced: unknown[] = [];
+  const handedOut: number[] = [];
+  const ports: PlanPorts = {
+    introduce: async (source) => {
+      introduced.push(source);
+    },
+    list: async () => (given.known ?? []) as Known[],
+    due: async () => (given.due ?? []).map((id) => ({ id })) as Known[],
+    newest: async ({ kinds, authors }) =>
+      (given.events ?? []).filter(
+        ({ kind, pubkey }) => kinds.includes(kind) && (authors?.includes(pubkey) ?? true),
+      ),
+    handOut: async (id) => {
+      handedOut.push(id);
+    },
+    log: silentLog,
+  };
+  const run = (rules: Partial<PlanRules> = {}) =>
+    plan(ports, { configured: [], outbox: false, monitors: false, ...rules });
+  return { introduced, handedOut, run };
+}
+
+describe('plan', () => {
+  it('hands every source that is due a piece of work of its own', async () => {
+    const { handedOut, run } = world({ due: [3, 5] });
+    expect(await run()).toEqual({ introduced: 0, handedOut: 2 });
+    expect(handedOut).toEqual([3, 5]);
+  });
+
+  it('notes relays that the configuration names, once', async () => {
+    const known = [{ url: 'wss://a.example/', filters: [{}], origin: 'configured' as const }];
+    const { introduced, run } = world({ known });
+    await run({ configured: ['wss://a.example/', 'wss://b.example/'] });
+    expect(introduced).toEqual([{ url: 'wss://b.example/', origin: 'configured' }]);
+  });
+
+  it("follows the sources' authors to the relays that they write to, where that is on", async () => {
+    const known = [
+      { url: 'x', filters: [{ authors: [authorOf(1)] }], origin: 'configured' as const },
+    ];
+    const tags = [['r', 'wss://out.example']];
+    const events = [1, 2].map((author) => unsigned({ author, kind: 10_002, tags }));
+    const { introduced, run } = world({ known, events });
+    await run();
+    expect(introduced).toEqual([]);
+    expect(await run({ outbox: true })).toMatchObject({ introduced: 1 });
+    expect(introduced).toEqual([
+      { url: 'wss://out.example/', origin: 'outbox', filters: [{ authors: [authorOf(1)] }] },
+    ]);
+  });
+
+  it('lists relays of monitors as paused candidates, where that is on', async () => {
+    const events = [unsigned({ kind: 30_166, tags: [['d', 'wss://seen.example']] })];
+    const { introduced, run } = world({ events });
+    await run({ monitors: true });
+    expect(introduced).toMatchObject([
+      { url: 'wss://seen.example/', origin: 'monitor', paused: expect.any(String) },
+    ]);
+  });
+});
