@@ -1,21 +1,15 @@
+import { ItemsBuilder } from '../nostr/negentropy/builder.ts';
 import { type Connection, connect } from '../upstream/connection.ts';
-import { reasonOf } from '../upstream/failure.ts';
+import { reasonOf, UpstreamFailure } from '../upstream/failure.ts';
 import { type RelayInformation, readInformation } from '../upstream/information.ts';
 import { query } from '../upstream/query.ts';
-
-/** Whether a relay speaks NIP-77; undefined where that cannot be told. */
-export type SpeaksNegentropy = (
-  connection: Connection,
-  information: RelayInformation | undefined,
-) => Promise<boolean | undefined>;
+import { reconcile } from '../upstream/reconcile.ts';
 
 export interface ProbeOptions {
   readonly nowMs: () => number;
   /** How many of its newest events the relay is asked for. */
   readonly events: number;
   readonly timeoutMs: number;
-  /** By default what the relay's NIP-11 document says. */
-  readonly speaksNegentropy?: SpeaksNegentropy;
 }
 
 /** What a visit to a relay found out. Times are in milliseconds. */
@@ -38,15 +32,36 @@ export interface ProbeReport {
   readonly failure?: string;
 }
 
-/** What the relay's own NIP-11 document claims. */
-export const claimsNegentropy: SpeaksNegentropy = async (_, information) =>
-  information?.supportedNips?.includes(77);
+/** A relay that knows NIP-77 has one second of its events at hand; others may say nothing at all. */
+const NEGENTROPY_TIMEOUT_MS = 3_000;
+
+/** Compares the newest second, which tells more than what the NIP-11 document claims. */
+async function speaksNegentropy(
+  connection: Connection,
+  newestAt: number,
+  timeoutMs: number,
+): Promise<boolean | undefined> {
+  try {
+    await reconcile(connection, {
+      filter: { since: newestAt, until: newestAt },
+      items: new ItemsBuilder().seal(),
+      firstAnswerTimeoutMs: Math.min(timeoutMs, NEGENTROPY_TIMEOUT_MS),
+      roundsMax: 1,
+    });
+    return true;
+  } catch (error) {
+    if (!(error instanceof UpstreamFailure)) throw error;
+    if (error.code === 'unsupported') return false;
+    // It knows what it refuses.
+    if (error.code === 'refused') return true;
+    return undefined;
+  }
+}
 
 /** Visits a relay once: its NIP-11 document, opening, a small request. Never rejects. */
 export async function probe(address: URL, options: ProbeOptions): Promise<ProbeReport> {
   const { nowMs, timeoutMs } = options;
   const information = await readInformation(address, { timeoutMs });
-  const known = information.ok ? information.value : undefined;
   const report: { -readonly [K in keyof ProbeReport]: ProbeReport[K] } = {
     url: address.href,
     ...(information.ok
@@ -66,7 +81,7 @@ export async function probe(address: URL, options: ProbeOptions): Promise<ProbeR
       report.newestAt = Math.max(report.newestAt ?? 0, created_at);
     }
     report.readMs = nowMs() - openMs;
-    const speaks = await (options.speaksNegentropy ?? claimsNegentropy)(connection, known);
+    const speaks = await speaksNegentropy(connection, report.newestAt ?? 0, timeoutMs);
     if (speaks !== undefined) report.negentropy = speaks;
   } catch (error) {
     report.failure = reasonOf(error);

@@ -13,7 +13,9 @@ const FOLLOW = new URL('../../../functions/fetch/follow-main.ts', import.meta.ur
 const now = Math.floor(Date.now() / 1_000);
 
 describe('beside the scheduled visits', () => {
-  const system = useSystem({ env: { FETCH_ALLOW_LOOPBACK: 'on', FETCH_COVERAGE_HOURS: '0', FETCH_OUTBOX: 'on' } });
+  const system = useSystem({
+    env: { FETCH_ALLOW_LOOPBACK: 'on', FETCH_COVERAGE_HOURS: '0', FETCH_OUTBOX: 'on' },
+  });
   let fetching: Fetching;
   const relays: SmallRelay[] = [];
   const relayWith = async (...events: NostrEvent[]): Promise<SmallRelay> => {

@@ -1,18 +1,22 @@
-import { claimsNegentropy, probe } from '../../../functions/operate/probe.ts';
+import { probe } from '../../../functions/operate/probe.ts';
 import { runOperate } from '../../support/run-operator.ts';
 import { signedEvent } from '../../support/signed-events.ts';
-import { startSmallRelay } from '../../support/small-relay.ts';
+import { type SmallRelayOptions, startSmallRelay } from '../../support/small-relay.ts';
 
 const OPTIONS = { events: 5, timeoutMs: 5_000, nowMs: () => performance.now() };
+
+const answersNegentropy = (verb: string, words: string): SmallRelayOptions => ({
+  instead([said, id], client) {
+    if (said === 'NEG-OPEN') client.send([verb, id, words]);
+    return String(said).startsWith('NEG-');
+  },
+});
 
 describe('a probe', () => {
   it('measures opening and reading, and tells what the relay gave', async () => {
     const events = [1, 2, 3].map((n) => signedEvent({ created_at: n }));
-    const relay = await startSmallRelay(events);
-    const report = await probe(new URL(relay.url), {
-      ...OPTIONS,
-      speaksNegentropy: async () => true,
-    });
+    const relay = await startSmallRelay(events, answersNegentropy('NEG-ERR', 'blocked: not now'));
+    const report = await probe(new URL(relay.url), OPTIONS);
     await relay.close();
     expect(report).toMatchObject({ events: 3, newestAt: 3, faults: 0, negentropy: true });
     expect(report.failure).toBeUndefined();
@@ -24,7 +28,7 @@ describe('a probe', () => {
 
   it('counts what the relay must not send', async () => {
     const forged = { ...signedEvent(), content: 'changed' };
-    const relay = await startSmallRelay([forged]);
+    const relay = await startSmallRelay([forged], answersNegentropy('NEG-MSG', 'zz'));
     const report = await probe(new URL(relay.url), OPTIONS);
     await relay.close();
     expect(report).toMatchObject({ events: 0, faults: 1 });
@@ -46,29 +50,32 @@ describe('a probe', () => {
     expect(nobody.openMs).toBeUndefined();
   });
 
-  it('takes a relay at its word about NIP-77 where nothing else is tried', async () => {
-    const relay = await startSmallRelay([]);
-    const { connect } = await import('../../../functions/upstream/connection.ts');
-    const connection = await connect(relay.url);
-    expect(await claimsNegentropy(connection, { supportedNips: [1, 77] })).toBe(true);
-    expect(await claimsNegentropy(connection, { supportedNips: [1] })).toBe(false);
-    expect(await claimsNegentropy(connection, {})).toBeUndefined();
-    expect(await claimsNegentropy(connection, undefined)).toBeUndefined();
-    await connection.close();
+  it.each([
+    ['NEG-MSG', '61', true],
+    ['NEG-ERR', 'blocked: this query is too big', true],
+    ['NEG-ERR', 'unsupported: negentropy is off', false],
+    ['CLOSED', 'unknown message', false],
+  ])('asks whether it speaks NIP-77: %s %s means %j', async (verb, words, speaks) => {
+    const relay = await startSmallRelay([], answersNegentropy(verb, words));
+    const report = await probe(new URL(relay.url), OPTIONS);
     await relay.close();
+    expect(report.negentropy).toBe(speaks);
   });
 });
 
 describe('distrise sources probe', () => {
   it('shows what it found without a database, as facts and as JSON', async () => {
-    const relay = await startSmallRelay([signedEvent({ created_at: 1_700_000_000 })]);
+    const relay = await startSmallRelay(
+      [signedEvent({ created_at: 1_700_000_000 })],
+      answersNegentropy('NEG-ERR', 'unsupported: off'),
+    );
     const shown = await runOperate(['sources', 'probe', relay.url]);
     const json = await runOperate(['sources', 'probe', relay.url, '--events', '1', '--json']);
     await relay.close();
     expect(shown.code).toBe(0);
     expect(shown.stdout).toMatch(/opened in +\d+ ms\n/);
     expect(shown.stdout).toMatch(/events +1, newest \d+d ago\n/);
-    expect(shown.stdout).toMatch(/NIP-77 +not known\nverdict +works\n$/);
+    expect(shown.stdout).toMatch(/NIP-77 +no\nverdict +works\n$/);
     expect(json.json()).toMatchObject({ url: `${relay.url}/`, events: 1 });
   });
 
