@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Source } from '../database/sources.ts';
 import type { NostrEvent } from '../nostr/event.ts';
+import type { Filter } from '../nostr/filter.ts';
 import type { Connection } from '../upstream/connection.ts';
 import { reasonOf, UpstreamFailure } from '../upstream/failure.ts';
 import { Delivery } from './delivery.ts';
@@ -117,15 +118,31 @@ async function listen(
     const since = Math.floor(ports.nowMs() / 1_000) - overlapSeconds;
     const filters = source.filters.map((filter) => ({ ...filter, since }));
     const batches = new Batches((events) => delivery.deliver(events));
-    for await (const item of connection.subscribe(filters)) {
-      if (item.type === 'closed') throw new UpstreamFailure('refused', item.message);
-      if (item.type === 'event') await batches.add(item.event);
+    let refused = await listenTo(connection, filters, batches);
+    if (refused !== undefined && /^auth-required:/.test(refused)) {
+      // A relay may ask who we are (NIP-42); with an answer the same may be asked again.
+      const { accepted } = await connection.authenticate();
+      if (accepted) refused = await listenTo(connection, filters, batches);
     }
     await batches.done();
+    if (refused !== undefined) throw new UpstreamFailure('refused', refused);
   } finally {
     signal.removeEventListener('abort', close);
     await connection.close();
   }
+}
+
+/** Takes events until the relay ends the subscription; gives its words. */
+async function listenTo(
+  connection: Connection,
+  filters: readonly Filter[],
+  batches: Batches,
+): Promise<string | undefined> {
+  for await (const item of connection.subscribe(filters)) {
+    if (item.type === 'closed') return item.message;
+    if (item.type === 'event') await batches.add(item.event);
+  }
+  return undefined;
 }
 
 /** Delivers what has come while the last batch was under way: a lone event waits for nothing. */

@@ -4,6 +4,7 @@ import type { NostrEvent } from '../../../functions/nostr/event.ts';
 import { type Fetching, openFetching } from '../../support/fetching.ts';
 import { publicKeyOf, secretKeyOf } from '../../support/keys.ts';
 import { signedEvent } from '../../support/signed-events.ts';
+import type { ScriptedClient } from '../../support/scripted-relay.ts';
 import { type SmallRelay, startSmallRelay } from '../../support/small-relay.ts';
 import { SocketClient } from '../../support/socket-client.ts';
 import { useSystem } from '../../support/system.ts';
@@ -14,7 +15,12 @@ const now = Math.floor(Date.now() / 1_000);
 
 describe('beside the scheduled visits', () => {
   const system = useSystem({
-    env: { FETCH_ALLOW_LOOPBACK: 'on', FETCH_COVERAGE_HOURS: '0', FETCH_OUTBOX: 'on' },
+    env: {
+      FETCH_ALLOW_LOOPBACK: 'on',
+      FETCH_COVERAGE_HOURS: '0',
+      FETCH_OUTBOX: 'on',
+      FETCH_SECRET_KEY: Buffer.from(secretKeyOf('fetcher')).toString('hex'),
+    },
   });
   let fetching: Fetching;
   const relays: SmallRelay[] = [];
@@ -96,6 +102,41 @@ describe('beside the scheduled visits', () => {
       { what: 'our events to be sent' },
     );
     expect(new Set(sent())).toEqual(new Set(mine.map(({ id }) => id)));
+  });
+
+  it('a relay that asks who we are gets an answer where the operator allows it (NIP-42)', async () => {
+    const event = signedEvent({ key: 9, created_at: now, content: 'for members' });
+    const members = new Set<ScriptedClient>();
+    const relay = await startSmallRelay([event], {
+      instead: ([verb, id], client) => {
+        if (verb === 'NEG-OPEN') client.send(['NEG-ERR', id, 'unsupported: no']);
+        if (verb === 'AUTH') {
+          const { pubkey, kind, tags } = id as unknown as NostrEvent;
+          const right =
+            kind === 22_242 &&
+            pubkey === publicKeyOf(secretKeyOf('fetcher')) &&
+            tags.some(([name, value]) => name === 'challenge' && value === 'riddle');
+          if (right) members.add(client);
+          client.send(['OK', (id as unknown as NostrEvent).id, right, '']);
+        }
+        if (verb !== 'REQ' || members.has(client)) return verb !== 'REQ';
+        client.send(['AUTH', 'riddle']);
+        client.send(['CLOSED', id, 'auth-required: members only']);
+        return true;
+      },
+    });
+    relays.push(relay);
+    await fetching.add([relay.url]);
+    await fetching.pool.query('update sources set auth = true where url = $1', [
+      new URL(relay.url).href,
+    ]);
+    await until(
+      async () => {
+        await fetching.visit();
+        return served(event.id);
+      },
+      { what: 'the event for members' },
+    );
   });
 
   it('an author who names other relays is fetched from there (NIP-65)', async () => {

@@ -2,12 +2,18 @@ import { currentPosition, readChanges } from '../../../functions/database/change
 import { makeLogDay, trimLog } from '../../../functions/database/changes-log.ts';
 import { buryMessages } from '../../../functions/database/dead-letters.ts';
 import { heartbeat, silentInstances } from '../../../functions/database/instances.ts';
-import { releaseLease, takeLease } from '../../../functions/database/leases.ts';
+import {
+  releaseLease,
+  renewLease,
+  takeLease,
+  withLease,
+} from '../../../functions/database/leases.ts';
 import { migrate } from '../../../functions/database/migrate.ts';
 import { writeEvents } from '../../../functions/database/write.ts';
 import { eventText, type NostrEvent } from '../../../functions/nostr/event.ts';
 import { createDatabase, type TestDatabase } from '../../support/postgres.ts';
 import { unsigned } from '../../support/unsigned.ts';
+import { until } from '../../support/until.ts';
 
 const at = (year: number, month: number) => Date.UTC(year, month - 1, 10) / 1_000;
 
@@ -77,6 +83,37 @@ describe('leases', () => {
     if (first !== undefined) await releaseLease(pool, first);
     expect(await takeLease(pool, { name: 'job', holder: 'b', seconds: -1 })).toBeDefined();
     expect(await takeLease(pool, { name: 'job', holder: 'c', seconds: 60 })).toBeDefined();
+  });
+});
+
+describe('work under a lease', () => {
+  it('keeps others out while it runs, and lets them in when it is over or has failed', async () => {
+    const { pool } = database;
+    let finish = (): void => {};
+    const running = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    const work = withLease(pool, { name: 'work', holder: 'a' }, () => running.then(() => 1));
+    await until(
+      async () => (await pool.query("select from leases where name = 'work'")).rowCount === 1,
+      { what: 'the lease' },
+    );
+    expect(await withLease(pool, { name: 'work', holder: 'b' }, async () => 2)).toBeUndefined();
+    finish();
+    expect(await work).toBe(1);
+    const failing = withLease(pool, { name: 'work', holder: 'c' }, async () => {
+      throw new Error('failed');
+    });
+    await expect(failing).rejects.toThrow('failed');
+    expect(await withLease(pool, { name: 'work', holder: 'd' }, async () => 4)).toBe(4);
+  });
+
+  it('can make the lease last longer, but not one that another has taken', async () => {
+    const { pool } = database;
+    await takeLease(pool, { name: 'long', holder: 'a', seconds: -1 });
+    expect(await renewLease(pool, { name: 'long', holder: 'a', seconds: 60 })).toBe(true);
+    expect(await takeLease(pool, { name: 'long', holder: 'b', seconds: 60 })).toBeUndefined();
+    expect(await renewLease(pool, { name: 'long', holder: 'b', seconds: 60 })).toBe(false);
   });
 });
 
