@@ -76,12 +76,15 @@ export interface NewSource {
   readonly filters?: readonly Filter[];
   readonly limits?: SourceLimits;
   readonly auth?: boolean;
+  /** Why a new source is not visited until somebody resumes it; absent where it is. */
+  readonly paused?: string;
 }
 
 /**
  * Adds a source, or gives the one at that address new settings. An operator's word makes it
  * active again and due at once. What was found automatically changes nothing of a source that an
- * operator named or removed, and no source's state.
+ * operator named or removed. An author's relay list wakes a candidate of a monitor; what monitors
+ * see changes nothing that is there.
  */
 export async function addSource(pool: pg.Pool, given: NewSource): Promise<Source> {
   const filters = (given.filters ?? [{}]).map((filter) => {
@@ -89,17 +92,19 @@ export async function addSource(pool: pg.Pool, given: NewSource): Promise<Source
     return plainFilter(rest);
   });
   const byOperator = `excluded.origin = 'configured'`;
+  const wakes = `(${byOperator} or s.origin = 'monitor' and s.state = 'paused')`;
   await pool.query(
-    `insert into sources as s (url, origin, direction, filters, limits, auth)
-      values ($1, $2, $3, $4, $5, $6)
+    `insert into sources as s (url, origin, direction, filters, limits, auth, state, reason)
+      values ($1, $2, $3, $4, $5, $6, case when $7::text is null then 'active' else 'paused' end, $7)
       on conflict (url) do update set
         origin = excluded.origin, direction = excluded.direction, filters = excluded.filters,
         limits = excluded.limits, auth = excluded.auth,
-        state = case when ${byOperator} then 'active' else s.state end,
-        reason = case when ${byOperator} then null else s.reason end,
+        state = case when ${wakes} then 'active' else s.state end,
+        reason = case when ${wakes} then null else s.reason end,
         failures_in_row = case when ${byOperator} then 0 else s.failures_in_row end,
-        next_at = case when ${byOperator} then now() else s.next_at end
-      where ${byOperator} or (s.origin <> 'configured' and s.state <> 'removed')`,
+        next_at = case when ${wakes} then now() else s.next_at end
+      where ${byOperator} or (excluded.origin = 'outbox' and s.origin <> 'configured'
+        and s.state <> 'removed')`,
     [
       given.url,
       given.origin,
@@ -107,6 +112,7 @@ export async function addSource(pool: pg.Pool, given: NewSource): Promise<Source
       JSON.stringify(filters),
       JSON.stringify(given.limits ?? {}),
       given.auth ?? false,
+      given.paused ?? null,
     ],
   );
   const source = await sourceByUrl(pool, given.url);

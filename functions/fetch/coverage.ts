@@ -8,13 +8,23 @@ import { UpstreamFailure } from '../upstream/failure.ts';
 import { query } from '../upstream/query.ts';
 import { reconcile } from '../upstream/reconcile.ts';
 import { filterKey } from '../nostr/filter-key.ts';
-import { FRAME_BYTES_MAX, RECONCILED_IDS_MAX, ROUNDS_MAX, SAMPLES } from './limits.ts';
+import {
+  FRAME_BYTES_MAX,
+  LOTS_OF_IDS,
+  MISSING_LOOKED_AT,
+  RECONCILED_IDS_MAX,
+  ROUNDS_MAX,
+  SAMPLES,
+} from './limits.ts';
 import type { RangePorts } from './range-work.ts';
 import type { Range } from './ranges.ts';
 
 /** What a measurement reaches of the database. */
 export interface CoveragePorts extends Pick<RangePorts, 'held' | 'nowMs'> {
-  known(events: readonly NostrEvent[]): Promise<ReadonlySet<string>>;
+  /** Of these events, those that we want and do not have. */
+  wanted(events: readonly NostrEvent[]): Promise<readonly NostrEvent[]>;
+  /** From 0 to 1. */
+  chance(): number;
 }
 
 /** A measurement, and where events are missing. */
@@ -23,7 +33,8 @@ export interface Measured extends Coverage {
   readonly incomplete: readonly Range[];
 }
 
-interface Question {
+/** Which part of a source is to be measured. */
+export interface Question {
   readonly source: Source;
   readonly filter: Filter;
   readonly window: Range;
@@ -46,7 +57,7 @@ export async function measureCoverage(
   const { source, filter, window, signal } = question;
   if (source.nip77 !== false) {
     const ours = await ports.held(filter, window, RECONCILED_IDS_MAX, signal);
-    const exact = ours && (await byReconciliation(connection, question, ours));
+    const exact = ours && (await byReconciliation(connection, question, ours, ports));
     if (exact !== undefined) return exact;
   }
   return bySamples(connection, question, ports);
@@ -56,6 +67,7 @@ async function byReconciliation(
   connection: Connection,
   { source, filter, window, signal }: Question,
   items: Items,
+  ports: CoveragePorts,
 ): Promise<Measured | undefined> {
   try {
     const { have, need, complete } = await reconcile(connection, {
@@ -67,15 +79,16 @@ async function byReconciliation(
       signal,
     });
     if (!complete) return undefined;
+    const missing = await reallyMissing(connection, need, ports);
     const held = items.size - have.length;
     return {
       source: source.id,
       filterKey: filterKey(filter),
-      theirs: held + need.length,
+      theirs: held + missing,
       held,
       method: 'negentropy',
       ...window,
-      incomplete: need.length === 0 ? [] : [window],
+      incomplete: missing === 0 ? [] : [window],
     };
   } catch (error) {
     const tooMuch =
@@ -85,28 +98,56 @@ async function byReconciliation(
   }
 }
 
-/** Each sample is a page that begins at its moment; its oldest second may be cut, and is left out. */
+/**
+ * How many of the ids that we lack are events that we want: some were deleted here, or have a newer
+ * version, or are not taken by our rules. Where there are many, some are looked at.
+ */
+async function reallyMissing(
+  connection: Connection,
+  need: readonly string[],
+  ports: CoveragePorts,
+): Promise<number> {
+  const step = Math.max(1, Math.ceil(need.length / MISSING_LOOKED_AT));
+  const looked = need.filter((_, n) => n % step === 0);
+  let seen = 0;
+  let missing = 0;
+  const [lot] = LOTS_OF_IDS;
+  for (let at = 0; at < looked.length; at += lot) {
+    const events = await collect(connection, { ids: looked.slice(at, at + lot), limit: lot });
+    const wanted = await ports.wanted(events);
+    seen += events.length;
+    missing += wanted.length;
+  }
+  // Ids that it names and does not give say nothing of what it has.
+  return seen === 0 ? 0 : Math.ceil((need.length * missing) / looked.length);
+}
+
+/**
+ * Each sample is a page that begins at its moment; its oldest second may be cut, and is left out.
+ * The moments differ each time. Where events are missing, all between the two nearest samples that
+ * are held whole is incomplete.
+ */
 async function bySamples(
   connection: Connection,
   { source, filter, window, signal }: Question,
   ports: CoveragePorts,
 ): Promise<Measured> {
-  const incomplete: Range[] = [];
+  const asked = { ...filter, since: window.since };
   const seen = new Map<string, boolean>();
-  const newest = await page(connection, filter, window.until, signal);
-  const oldest = await oldestOf(connection, filter, window, newest);
+  const newest = await page(connection, asked, window.until, signal);
+  const oldest = await oldestOf(connection, asked, window, newest);
   const end = newest[0]?.created_at ?? window.until;
+  const samples: { until: number; last: number; whole: boolean }[] = [];
   for (let n = 0; n < SAMPLES; n += 1) {
-    const until = Math.round(end - ((end - oldest) * n) / SAMPLES);
-    const events = n === 0 ? newest : await page(connection, filter, until, signal);
-    const last = Math.min(...events.map(({ created_at }) => created_at));
-    const whole = events.filter(({ created_at }) => created_at > last);
-    const sample = whole.length > 0 ? whole : events;
-    if (sample.length === 0) continue;
-    const known = await ports.known(sample);
-    for (const { id } of sample) seen.set(id, known.has(id));
-    if (sample.every(({ id }) => known.has(id))) continue;
-    incomplete.push({ since: Math.max(last, 0), until });
+    const place = n === 0 ? 0 : (n + ports.chance() - 0.5) / SAMPLES;
+    const until = Math.round(end - (end - oldest) * place);
+    const events = n === 0 ? newest : await page(connection, asked, until, signal);
+    const last = Math.min(until, ...events.map(({ created_at }) => created_at));
+    const sure = events.filter(({ created_at }) => created_at > last);
+    const sample = sure.length > 0 ? sure : events;
+    const missing = new Set((await ports.wanted(sample)).map(({ id }) => id));
+    for (const { id } of sample) seen.set(id, !missing.has(id));
+    samples.push({ until: n === 0 ? window.until : until, last, whole: missing.size === 0 });
   }
   const held = [...seen.values()].filter(Boolean).length;
   return {
@@ -116,8 +157,28 @@ async function bySamples(
     held,
     method: 'sampled',
     ...window,
-    incomplete,
+    incomplete: betweenWhole(samples, window),
   };
+}
+
+/** @param samples from new to old. */
+function betweenWhole(
+  samples: readonly { readonly until: number; readonly last: number; readonly whole: boolean }[],
+  window: Range,
+): Range[] {
+  const incomplete: Range[] = [];
+  let until = window.until;
+  let open = false;
+  for (const sample of samples) {
+    if (!sample.whole) open = true;
+    else {
+      if (open) incomplete.push({ since: Math.min(sample.until + 1, until), until });
+      open = false;
+      until = sample.last;
+    }
+  }
+  if (open) incomplete.push({ since: window.since, until });
+  return incomplete;
 }
 
 /** A moment at or before which the source has little or nothing, found by halving. */

@@ -2,6 +2,7 @@ import type { IncomingMeta } from '../cloud/envelope.ts';
 import { eventText, type NostrEvent } from '../nostr/event.ts';
 import { kindClass } from '../nostr/kinds.ts';
 import type { WritePolicy } from '../policy/write-policy.ts';
+import { BATCH_BYTES_MAX } from './limits.ts';
 
 /** What delivery reaches of the world. */
 export interface DeliveryPorts {
@@ -11,6 +12,19 @@ export interface DeliveryPorts {
   publish(line: { readonly meta: object; readonly text: string }): Promise<void>;
   readonly policy: WritePolicy;
   readonly nowMs: () => number;
+}
+
+/** The events that our own rules on writing take; ephemeral ones are not fetched. */
+export function takenOf(
+  events: readonly NostrEvent[],
+  { policy, nowMs }: Pick<DeliveryPorts, 'policy' | 'nowMs'>,
+): readonly NostrEvent[] {
+  const nowSeconds = Math.floor(nowMs() / 1_000);
+  return events.filter(
+    (event) =>
+      kindClass(event.kind) !== 'ephemeral' &&
+      policy(event, { nowSeconds, bytes: Buffer.byteLength(eventText(event)) }).ok,
+  );
 }
 
 /** How many events came, and what became of them. */
@@ -48,22 +62,18 @@ export class Delivery {
    * @throws where Pub/Sub or the database does not answer: then nothing counts as covered.
    */
   async deliver(events: readonly NostrEvent[]): Promise<void> {
-    const { known, publish, policy, nowMs } = this.#ports;
+    const { publish } = this.#ports;
     this.counts.events += events.length;
-    const nowSeconds = Math.floor(nowMs() / 1_000);
-    const wanted: { event: NostrEvent; text: string }[] = [];
-    for (const event of events) {
-      const text = eventText(event);
-      const allowed =
-        kindClass(event.kind) !== 'ephemeral' &&
-        policy(event, { nowSeconds, bytes: Buffer.byteLength(text) }).ok;
-      if (allowed) wanted.push({ event, text });
-      else this.counts.unwanted += 1;
+    const taken = takenOf(events, this.#ports);
+    this.counts.unwanted += events.length - taken.length;
+    const there = await this.#ports.known(taken);
+    const fresh = taken
+      .filter(({ id }) => !there.has(id))
+      .map((event) => ({ event, text: eventText(event) }));
+    for (const lot of lotsOf(fresh)) {
+      await Promise.all(lot.map(({ event, text }) => publish({ meta: this.#meta(event), text })));
+      this.counts.fresh += lot.length;
     }
-    const there = await known(wanted.map(({ event }) => event));
-    const fresh = wanted.filter(({ event }) => !there.has(event.id));
-    await Promise.all(fresh.map(({ event, text }) => publish({ meta: this.#meta(event), text })));
-    this.counts.fresh += fresh.length;
   }
 
   #meta(event: NostrEvent): IncomingMeta {
@@ -75,4 +85,19 @@ export class Delivery {
       keys: [],
     };
   }
+}
+
+/** Lots that the publisher, which all pieces of an instance share, has room for. */
+function* lotsOf<T extends { readonly text: string }>(lines: readonly T[]): Generator<T[]> {
+  let lot: T[] = [];
+  let bytes = 0;
+  for (const line of lines) {
+    lot.push(line);
+    bytes += line.text.length;
+    if (bytes < BATCH_BYTES_MAX) continue;
+    yield lot;
+    lot = [];
+    bytes = 0;
+  }
+  if (lot.length > 0) yield lot;
 }

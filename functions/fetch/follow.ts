@@ -117,7 +117,8 @@ async function listen(
   try {
     const since = Math.floor(ports.nowMs() / 1_000) - overlapSeconds;
     const filters = source.filters.map((filter) => ({ ...filter, since }));
-    const batches = new Batches((events) => delivery.deliver(events));
+    // Without a place to put events, listening on would lose them in silence.
+    const batches = new Batches((events) => delivery.deliver(events), close);
     let refused = await listenTo(connection, filters, batches);
     if (refused !== undefined && /^auth-required:/.test(refused)) {
       // A relay may ask who we are (NIP-42); with an answer the same may be asked again.
@@ -148,15 +149,20 @@ async function listenTo(
 /** Delivers what has come while the last batch was under way: a lone event waits for nothing. */
 class Batches {
   readonly #deliver: (events: readonly NostrEvent[]) => Promise<void>;
+  readonly #onFailure: () => void;
+  #failure: unknown;
   #waiting: NostrEvent[] = [];
   #underWay: Promise<void> | undefined;
 
-  constructor(deliver: (events: readonly NostrEvent[]) => Promise<void>) {
+  /** @param onFailure called when a delivery has failed; nothing more is taken then. */
+  constructor(deliver: (events: readonly NostrEvent[]) => Promise<void>, onFailure: () => void) {
     this.#deliver = deliver;
+    this.#onFailure = onFailure;
   }
 
   /** Resolves when there is room for another; rejects when an earlier delivery failed. */
   async add(event: NostrEvent): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
     this.#waiting.push(event);
     if (this.#underWay === undefined) this.#start();
     if (this.#waiting.length >= BATCH_EVENTS_MAX) await this.#underWay;
@@ -173,7 +179,9 @@ class Batches {
       this.#underWay = undefined;
       if (this.#waiting.length > 0) this.#start();
     });
-    // Whoever adds or waits next is told.
-    this.#underWay.catch(() => undefined);
+    this.#underWay.catch((error: unknown) => {
+      this.#failure = error;
+      this.#onFailure();
+    });
   }
 }

@@ -3,8 +3,29 @@
 /** Pages of one call before what they covered is noted: what a kill repeats is at most this. */
 export const PAGES_A_STEP = 8;
 
-/** Ids asked for in one REQ; the strictest of the large relays take filters of a few hundred. */
-export const IDS_A_REQUEST = 250;
+/**
+ * Ids asked for in one REQ, and in the ones that ask again for what did not come: the strictest of
+ * the large relays take filters of a few hundred, others cut them silently.
+ */
+export const LOTS_OF_IDS = [200, 20, 2] as const;
+
+/** What one reconciliation may tell us to fetch; a range that lacks more is cut. */
+export const NEEDED_IDS_MAX = 20_000;
+
+/** Above this share of announced ids that are withheld, a range does not count as whole. */
+export const WITHHELD_SHARE_MAX = 0.01;
+
+/** The first range that is reconciled, a week; each next one is longer, as far as it is not too much. */
+export const RECONCILED_SECONDS_FIRST = 604_800;
+
+/** An empty answer for more than this is doubted: a relay may just be starting. */
+export const EMPTY_DOUBTED_SECONDS = 86_400;
+
+/** Events of ours that are read and sent to another relay at a time. */
+export const SENT_AT_A_TIME = 200;
+
+/** Of the ids that a measurement finds missing, so many are looked at: some are not wanted here. */
+export const MISSING_LOOKED_AT = 400;
 
 /** Ids of one side of a reconciliation; a range that holds more is cut in two. About 40 bytes each. */
 export const RECONCILED_IDS_MAX = 500_000;
@@ -17,6 +38,8 @@ export const FRAME_BYTES_MAX = 49_152;
 
 /** Events that wait for Pub/Sub at once. */
 export const BATCH_EVENTS_MAX = 500;
+/** The same in bytes: all pieces of an instance share a publisher that holds 64 MiB. */
+export const BATCH_BYTES_MAX = 4 * 1_048_576;
 
 /** A source with fewer events than this behind it is not judged by its invalid ones. */
 export const INVALID_JUDGED_FROM = 20;
@@ -36,8 +59,9 @@ export const SENT_IDS_MAX = 5_000;
 /** Sources that one call of the scheduler hands out. */
 export const PLANNED_MAX = 200;
 
-/** Authors whose relay lists are read for one call. */
-export const OUTBOX_AUTHORS_MAX = 500;
+/** Authors whose relay lists are read with one query, and for one call in all. */
+export const OUTBOX_AUTHORS_A_QUERY = 500;
+export const OUTBOX_AUTHORS_MAX = 10_000;
 
 /** Relays that are taken from one author's list; NIP-65 asks authors to keep it at two to four. */
 export const RELAYS_AN_AUTHOR = 4;

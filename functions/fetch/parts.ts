@@ -17,6 +17,7 @@ import type { Items } from '../nostr/negentropy/items.ts';
 import { policyOf } from '../policy/rules.ts';
 import { writeRulesOf } from '../policy/variables.ts';
 import type { FetchConfiguration } from './configuration.ts';
+import { takenOf } from './delivery.ts';
 import type { Fetcher } from './handler.ts';
 import { measureDue } from './measure.ts';
 import { runPiece, type PieceLimits, type PiecePorts } from './piece.ts';
@@ -65,12 +66,10 @@ export async function openFetcher(
         // Read under the lease: another piece may just have been here.
         const source = await sources.sourceById(pool, sourceId);
         if (source?.state !== 'active' || source.nextAt.getTime() > Date.now()) return undefined;
-        const report = await runPiece(source, ports, limits(), lost);
-        // What has just been fetched is still on its way into the database.
-        if (report.finished && report.failure === undefined && report.fresh === 0) {
-          await measureDue(source, ports, limits(), configuration.FETCH_COVERAGE_HOURS);
-        }
-        return report;
+        // Before the visit: what it fetches is still on its way afterwards, and what a measurement
+        // finds missing is fetched by the visit.
+        await measureDue(source, ports, limits(), configuration.FETCH_COVERAGE_HOURS, lost);
+        return runPiece(source, ports, limits(), lost);
       }),
     async close() {
       await Promise.allSettled([incoming.close(), work.close(), close()]);
@@ -88,11 +87,18 @@ export function piecePorts(
   publish: PiecePorts['publish'],
   log: Log,
 ): FetchPorts {
+  const policy = policyOf(writeRulesOf(configuration));
+  const known = (events: readonly NostrEvent[]) => knownIds(pool, events);
   return {
     ...openUpstream(configuration),
-    known: (events) => knownIds(pool, events),
+    known,
+    async wanted(events) {
+      const taken = takenOf(events, { policy, nowMs: Date.now });
+      const there = await known(taken);
+      return taken.filter(({ id }) => !there.has(id));
+    },
     publish,
-    policy: policyOf(writeRulesOf(configuration)),
+    policy,
     covered: (source, key) => coveredRanges(pool, source, key),
     cover: (range) => coverRange(pool, range),
     uncover: (range) => uncoverRange(pool, range),
@@ -122,16 +128,14 @@ export function pieceLimitsOf(configuration: FetchConfiguration): PieceLimits {
     bytesMax: configuration.FETCH_PIECE_BYTES,
     requestsMax: configuration.FETCH_PIECE_REQUESTS,
     overlapSeconds: configuration.FETCH_OVERLAP_SECONDS,
-    sinceSeconds: days === 0 ? 0 : Math.floor(Date.now() / 1_000) - days * 86_400,
+    sinceSeconds: days === 0 ? 0 : Math.max(0, Math.floor(Date.now() / 1_000) - days * 86_400),
   };
 }
 
 function planPorts(pool: Pool, hand: (id: number) => Promise<void>, log: Log): PlanPorts {
   return {
-    async introduce({ paused, ...source }) {
-      const { id, state } = await sources.addSource(pool, source);
-      if (paused !== undefined && state === 'active') await sources.pauseSource(pool, id, paused);
-    },
+    introduce: async (source) => void (await sources.addSource(pool, source)),
+    find: (url) => sources.sourceByUrl(pool, url),
     list: () => sources.listSources(pool),
     due: (limit) => sources.dueSources(pool, { limit }),
     newest: async (filter, limit) => parsed(await queryEvents(pool, filter, { limit })),

@@ -64,9 +64,10 @@ export interface PieceReport {
 export async function runPiece(
   source: Source,
   ports: PiecePorts,
-  limits: PieceLimits,
+  given: PieceLimits,
   lost: AbortSignal,
 ): Promise<PieceReport> {
+  const limits = withSourceLimits(given, source);
   const tally = newTally();
   const delivery = new Delivery(ports, source, `fetch-${source.id}-${randomUUID().slice(0, 8)}`);
   const deadline = AbortSignal.any([AbortSignal.timeout(limits.pieceMs), lost]);
@@ -75,21 +76,23 @@ export async function runPiece(
   let failure: string | undefined;
   let finished = false;
   let sent = 0;
-  let nip77 = source.nip77;
+  let work: RangeWork | undefined;
   let information: RelayInformation | undefined;
   try {
     information = await ports.information(source);
     connection = await ports.connect(source, deadline);
-    const work = new RangeWork(connection, ports, delivery, tally, {
+    work = new RangeWork(connection, ports, delivery, tally, {
       ...limits,
       signal: deadline,
       limitMax: information?.limitMax,
-      nip77: nip77 ?? information?.supportedNips?.includes(77) ?? true,
+      gaveBefore: source.counts.events > 0,
+      nip77: speaksNip77(source, information),
     });
+    // Whatever waits for the source's next word ends with the time.
+    deadline.addEventListener('abort', () => void connection?.close(), { once: true });
     if (source.direction !== 'up') {
       finished = await fetchAll(source, ports, limits, work, endsAtMs);
     }
-    nip77 = work.nip77;
     if (source.direction !== 'down') {
       const toSend = { source, ports, limits, signal: deadline };
       sent = await sendEvents(connection, toSend, tally);
@@ -122,8 +125,27 @@ export async function runPiece(
     finished,
     failure,
   };
-  await record(source, report, ports, { nip77, information });
+  await record(source, report, ports, {
+    nip77: work?.nip77,
+    information,
+    progress: (work?.covered ?? 0) > 0 || delivery.counts.fresh > 0 || sent > 0,
+  });
   return report;
+}
+
+/** A relay that lists NIP-77 is asked again, whatever was found out once. */
+function speaksNip77(source: Source, information: RelayInformation | undefined): boolean {
+  const claims = information?.supportedNips?.includes(77);
+  return claims === true || (source.nip77 ?? claims ?? true);
+}
+
+function withSourceLimits(limits: PieceLimits, { limits: own }: Source): PieceLimits {
+  return {
+    ...limits,
+    eventsMax: Math.min(limits.eventsMax, own.eventsMax ?? limits.eventsMax),
+    bytesMax: Math.min(limits.bytesMax, own.bytesMax ?? limits.bytesMax),
+    requestsMax: Math.min(limits.requestsMax, own.requestsMax ?? limits.requestsMax),
+  };
 }
 
 /** Fetches every filter of a source; false where time or another bound ended it before. */
@@ -150,34 +172,45 @@ async function fetchAll(
   return finished;
 }
 
-/** What is not covered yet, newest first; the newest covered seconds count as missing. */
+/**
+ * What is not covered yet, newest first. The newest covered seconds are taken back first: some
+ * events arrive late, and a clock that was ahead may have covered what was still to come. The
+ * second that runs is left for the next visit.
+ */
 async function missing(
   source: Source,
   key: string,
   ports: PiecePorts,
   { overlapSeconds, sinceSeconds }: PieceLimits,
 ): Promise<Range[]> {
-  const now = Math.floor(ports.nowMs() / 1_000);
+  const until = Math.floor(ports.nowMs() / 1_000) - 1;
+  const newest = (await ports.covered(source.id, key)).at(-1);
+  if (newest !== undefined) {
+    const since = Math.min(newest.until - overlapSeconds, until) + 1;
+    const again = { since: Math.max(0, since), until: Number.MAX_SAFE_INTEGER };
+    await ports.uncover({ source: source.id, filterKey: key, ...again });
+  }
   const covered = await ports.covered(source.id, key);
-  const newest = covered.at(-1);
-  const trimmed = covered.map((range) =>
-    range === newest ? { ...range, until: range.until - overlapSeconds } : range,
-  );
-  return missingRanges(trimmed, { since: sinceSeconds, until: now });
+  return missingRanges(covered, { since: sinceSeconds, until });
 }
 
 async function record(
   source: Source,
   report: PieceReport,
   ports: PiecePorts,
-  found: { nip77: boolean | undefined; information: RelayInformation | undefined },
+  found: {
+    readonly nip77: boolean | undefined;
+    readonly information: RelayInformation | undefined;
+    readonly progress: boolean;
+  },
 ): Promise<void> {
   const { requests, events, fresh, invalid, bytes, failure, finished } = report;
   const visit = {
     requests,
     newEvents: fresh,
-    failed: failure !== undefined,
-    unfinished: !finished && fresh > 0,
+    // One that came on, and was then told to wait, is asked to go on soon.
+    failed: failure !== undefined && !found.progress,
+    unfinished: !finished && found.progress,
   };
   const { standing, nextInSeconds } = scheduleSource(source.standing, visit, ports.chance());
   await ports.record(source.id, {

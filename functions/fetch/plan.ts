@@ -1,13 +1,15 @@
 import type { Log } from '../cloud/log.ts';
 import type { NewSource, Source } from '../database/sources.ts';
 import type { NostrEvent } from '../nostr/event.ts';
-import { OUTBOX_AUTHORS_MAX, PLANNED_MAX } from './limits.ts';
+import { OUTBOX_AUTHORS_A_QUERY, OUTBOX_AUTHORS_MAX, PLANNED_MAX } from './limits.ts';
 import { KIND_RELAY_LIST, KIND_RELAY_MONITORED, monitoredRelays, outboxesOf } from './outbox.ts';
 
 /** What planning reaches of the world. */
 export interface PlanPorts {
   /** Adds a source, unless it is there already; what an operator said of it stays. */
-  introduce(source: NewSource & { readonly paused?: string }): Promise<void>;
+  introduce(source: NewSource): Promise<void>;
+  /** The source at this address, also one that an operator has removed. */
+  find(url: string): Promise<Pick<Source, 'origin' | 'state'> | undefined>;
   list(): Promise<readonly Source[]>;
   due(limit: number): Promise<readonly Source[]>;
   /** Our newest events of these kinds, by these authors or by anybody. */
@@ -45,7 +47,9 @@ export async function plan(ports: PlanPorts, rules: PlanRules): Promise<PlanRepo
   const urls = new Set(known.map(({ url }) => url));
   let introduced = 0;
   for (const url of rules.configured) {
-    if (urls.has(url)) continue;
+    const there = await ports.find(url);
+    // An operator's removal is a later word than the configuration's.
+    if (there?.origin === 'configured' || there?.state === 'removed') continue;
     await ports.introduce({ url, origin: 'configured' });
     introduced += 1;
   }
@@ -70,7 +74,11 @@ async function introduceOutboxes(
   }
   if (authors.size === 0) return 0;
   const ours = [...authors].slice(0, OUTBOX_AUTHORS_MAX);
-  const lists = await ports.newest({ kinds: [KIND_RELAY_LIST], authors: ours }, ours.length);
+  const lists: NostrEvent[] = [];
+  for (let at = 0; at < ours.length; at += OUTBOX_AUTHORS_A_QUERY) {
+    const some = ours.slice(at, at + OUTBOX_AUTHORS_A_QUERY);
+    lists.push(...(await ports.newest({ kinds: [KIND_RELAY_LIST], authors: some }, some.length)));
+  }
   const outboxes = outboxesOf(lists);
   for (const { url, authors: of } of outboxes) {
     // Said each time: an author may have come to write there since.
@@ -83,8 +91,7 @@ async function introduceOutboxes(
 async function introduceMonitored(ports: PlanPorts, urls: ReadonlySet<string>): Promise<number> {
   const events = await ports.newest({ kinds: [KIND_RELAY_MONITORED] }, MONITORED_MAX);
   const fresh = monitoredRelays(events).filter((url) => !urls.has(url));
-  for (const url of fresh) {
-    await ports.introduce({ url, origin: 'monitor', paused: 'seen by a monitor; resume to fetch' });
-  }
+  const paused = 'seen by a monitor; resume to fetch';
+  for (const url of fresh) await ports.introduce({ url, origin: 'monitor', paused });
   return fresh.length;
 }

@@ -3,10 +3,20 @@ import type { NostrEvent } from '../nostr/event.ts';
 import type { Items } from '../nostr/negentropy/items.ts';
 import type { Connection } from '../upstream/connection.ts';
 import { UpstreamFailure } from '../upstream/failure.ts';
+import { query } from '../upstream/query.ts';
 import { reconcile } from '../upstream/reconcile.ts';
 import { fetchByIds } from './by-id.ts';
 import type { Delivery } from './delivery.ts';
-import { FRAME_BYTES_MAX, PAGES_A_STEP, RECONCILED_IDS_MAX, ROUNDS_MAX } from './limits.ts';
+import {
+  EMPTY_DOUBTED_SECONDS,
+  FRAME_BYTES_MAX,
+  NEEDED_IDS_MAX,
+  PAGES_A_STEP,
+  RECONCILED_IDS_MAX,
+  RECONCILED_SECONDS_FIRST,
+  ROUNDS_MAX,
+  WITHHELD_SHARE_MAX,
+} from './limits.ts';
 import { fetchPages } from './pages.ts';
 import { newerPart, type Range } from './ranges.ts';
 import type { Tally } from './tally.ts';
@@ -15,6 +25,8 @@ import type { Tally } from './tally.ts';
 export interface RangePorts {
   /** Covered seconds of a source for a filter, oldest first. */
   covered(source: number, filterKey: string): Promise<readonly Range[]>;
+  /** Takes a range back, so that it is fetched again. */
+  uncover(range: Range & { readonly source: number; readonly filterKey: string }): Promise<void>;
   /** Notes that a range is whole. */
   cover(range: Range & { readonly source: number; readonly filterKey: string }): Promise<void>;
   /** Times and ids of what we hold; undefined where there are more than `idsMax`. */
@@ -34,6 +46,8 @@ export interface RangeBounds {
   readonly signal: AbortSignal;
   /** The largest `limit` that the source says it takes. */
   readonly limitMax: number | undefined;
+  /** Whether it has given events on an earlier visit. */
+  readonly gaveBefore: boolean;
   /** Whether NIP-77 is to be tried. */
   readonly nip77: boolean;
 }
@@ -58,13 +72,15 @@ export class RangeWork {
   readonly #tally: Tally;
   readonly #bounds: RangeBounds;
   #nip77: boolean;
-  #known = false;
   #authenticated = false;
+  #covered = 0;
   #pagesAStep = PAGES_A_STEP;
   /** The most that came for one request so far. */
   #largestPage = 0;
   /** How long a range may be to be reconciled at once, as far as was found out. */
-  #seconds = Number.POSITIVE_INFINITY;
+  #seconds = RECONCILED_SECONDS_FIRST;
+  /** Whether it speaks NIP-77, where that was found out. */
+  #spoken: boolean | undefined;
 
   constructor(
     connection: Connection,
@@ -81,9 +97,14 @@ export class RangeWork {
     this.#nip77 = bounds.nip77;
   }
 
-  /** Whether the source speaks NIP-77; undefined while nobody has tried. */
+  /** Whether the source speaks NIP-77; undefined where this visit did not find out. */
   get nip77(): boolean | undefined {
-    return this.#known || !this.#nip77 ? this.#nip77 : undefined;
+    return this.#spoken;
+  }
+
+  /** Ranges that were made whole so far. */
+  get covered(): number {
+    return this.#covered;
   }
 
   /**
@@ -103,12 +124,16 @@ export class RangeWork {
         if (this.#spent(endsAtMs)) return false;
         const left = { since: gap.since, until };
         const step = await this.#step(filter, left, endsAtMs);
-        for (const range of step.whole) await cover(range);
+        for (const range of step.whole) {
+          await cover(range);
+          this.#covered += 1;
+        }
         if (step.failure !== undefined) {
           // Once logged in, the same may be asked again.
           if (!(await this.#loggedIn(step.failure))) throw step.failure;
           continue;
         }
+        if (step.next === undefined && this.#spent(endsAtMs)) return false;
         if (step.next === until) {
           // A crowded second may take more requests than a step has.
           this.#pagesAStep *= 2;
@@ -124,7 +149,7 @@ export class RangeWork {
   async #step(filter: Filter, range: Range, endsAtMs: number): Promise<Step> {
     try {
       return this.#nip77
-        ? await this.#reconciled(filter, range)
+        ? await this.#reconciled(filter, range, endsAtMs)
         : await this.#paged(filter, range, endsAtMs);
     } catch (error) {
       if (error instanceof UpstreamFailure) return { whole: [], failure: error };
@@ -152,12 +177,15 @@ export class RangeWork {
   }
 
   /** Reconciles a range, or the newest part of it that is not too much, and fetches what we lack. */
-  async #reconciled(filter: Filter, range: Range): Promise<Step> {
+  async #reconciled(filter: Filter, range: Range, endsAtMs: number): Promise<Step> {
     const { signal } = this.#bounds;
+    const spent = (): boolean => this.#spent(endsAtMs);
     for (let part = newest(range, this.#seconds); ; part = newerPart(part)) {
+      if (spent()) return { whole: [] };
+      const narrower = part.since < part.until;
       const items = await this.#ports.held(filter, part, RECONCILED_IDS_MAX, signal);
-      if (items === undefined && part.since < part.until) continue;
-      if (items === undefined) return this.#pageInstead(false);
+      if (items === undefined && narrower) continue;
+      if (items === undefined) return this.#pageInstead();
       try {
         const { need, rounds, complete } = await reconcile(this.#connection, {
           filter: { ...filter, ...part },
@@ -167,33 +195,39 @@ export class RangeWork {
           idsMax: RECONCILED_IDS_MAX,
           signal,
         });
-        this.#known = true;
+        this.#spoken = true;
         this.#tally.rounds += rounds;
         this.#tally.requests += rounds;
+        // Not more than one visit can fetch: else it would begin anew each time.
+        if ((!complete || need.length > NEEDED_IDS_MAX) && narrower) continue;
+        if (!complete) return this.#pageInstead();
         const deliver = (events: readonly NostrEvent[]) => this.#delivery.deliver(events);
-        await fetchByIds(this.#connection, need, deliver, this.#tally, signal);
-        // What it has brought so far shortens the next try.
-        if (!complete) return { whole: [] };
-        // Longer again each time, since the past is often emptier.
-        this.#seconds = part === range ? Number.POSITIVE_INFINITY : 2 * secondsOf(part);
+        const options = { deliver, tally: this.#tally, spent };
+        const withheld = await fetchByIds(this.#connection, need, options);
+        if (withheld === undefined) return { whole: [] };
+        // What it announced and does not give by id, it may give by time.
+        if (withheld.length > WITHHELD_SHARE_MAX * need.length) return this.#pageInstead();
+        this.#seconds = 4 * secondsOf(part);
         return { whole: [part], next: part.since - 1 };
       } catch (error) {
         if (!(error instanceof UpstreamFailure)) throw error;
         this.#tally.requests += 1;
-        const tooMuch =
-          error.code === 'refused' && !/^(auth-required|rate-limited):/.test(error.message);
-        if (tooMuch && part.since < part.until) continue;
-        if (error.code === 'unsupported') return this.#pageInstead(true);
-        if (tooMuch) return this.#pageInstead(false);
+        if (error.code === 'refused' && TOO_MUCH.test(error.message) && narrower) continue;
+        if (error.code === 'unsupported') {
+          // Silence may have another reason than that it does not know what we say.
+          if (!isSilence(error)) this.#spoken = false;
+          return this.#pageInstead();
+        }
+        const later = /^(auth-required|rate-limited):/.test(error.message);
+        if (error.code === 'refused' && !later) return this.#pageInstead();
         throw error;
       }
     }
   }
 
-  /** From here on pages; `known` where the source does not know NIP-77 at all. */
-  #pageInstead(known: boolean): Step {
+  /** For the rest of this visit. */
+  #pageInstead(): Step {
     this.#nip77 = false;
-    this.#known = known;
     return { whole: [] };
   }
 
@@ -221,10 +255,28 @@ export class RangeWork {
     if (result.undelivered !== undefined) throw result.undelivered;
     const { covered: whole, failure, end, suspect } = result;
     if (failure !== undefined) return { whole, failure };
+    if (result.events === 0 && end === 'complete' && secondsOf(range) > EMPTY_DOUBTED_SECONDS) {
+      const doubt = await this.#doubtEmptiness(filter);
+      if (doubt !== undefined) return { whole: [], failure: doubt };
+    }
     const oldest = Math.min(range.until + 1, ...[...whole, ...suspect].map(({ since }) => since));
     return { whole, next: end === 'complete' ? range.since - 1 : oldest - 1 };
   }
+
+  /** Nothing at all from a relay that has given events before is no answer to build on. */
+  async #doubtEmptiness(filter: Filter): Promise<UpstreamFailure | undefined> {
+    if (!this.#bounds.gaveBefore) return undefined;
+    this.#tally.requests += 1;
+    for await (const _ of query(this.#connection, [{ ...filter, limit: 1 }])) return undefined;
+    return new UpstreamFailure('misbehaved', 'it gives nothing, although it had events before');
+  }
 }
+
+/** How relays say that a set is too large to be compared. */
+const TOO_MUCH = /^blocked:|too (many|big|large)|limit/i;
+
+const isSilence = ({ cause }: UpstreamFailure): boolean =>
+  cause instanceof UpstreamFailure && cause.code === 'timeout';
 
 const secondsOf = ({ since, until }: Range): number => until - since + 1;
 

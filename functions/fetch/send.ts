@@ -4,7 +4,7 @@ import type { Filter } from '../nostr/filter.ts';
 import type { Items } from '../nostr/negentropy/items.ts';
 import type { Connection } from '../upstream/connection.ts';
 import { filterKey } from '../nostr/filter-key.ts';
-import { IDS_A_REQUEST, SENT_IDS_MAX } from './limits.ts';
+import { SENT_AT_A_TIME, SENT_IDS_MAX } from './limits.ts';
 import { missingRanges, newerPart, type Range } from './ranges.ts';
 import type { Tally } from './tally.ts';
 
@@ -31,7 +31,7 @@ interface ToSend {
 }
 
 /** Answers after which it is no use to go on now. */
-const LATER = /^(rate-limited|error):/;
+const LATER = /^(rate-limited|error|auth-required):/;
 
 /**
  * Sends what we hold of a source's filters to it, newest first, and remembers the ranges that it
@@ -92,9 +92,9 @@ async function sendAll(
 ): Promise<number | undefined> {
   let took = 0;
   // The items stand from old to new.
-  for (let to = held.size; to > 0; to -= IDS_A_REQUEST) {
+  for (let to = held.size; to > 0; to -= SENT_AT_A_TIME) {
     if (signal.aborted) return undefined;
-    const from = Math.max(0, to - IDS_A_REQUEST);
+    const from = Math.max(0, to - SENT_AT_A_TIME);
     const ids = Array.from({ length: to - from }, (_, n) => held.id(to - 1 - n));
     const events = await ports.events(ids);
     const answers = await Promise.all(events.map((event) => connection.publish(event)));

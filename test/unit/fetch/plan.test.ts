@@ -14,6 +14,7 @@ function world(given: { known?: Partial<Known>[]; due?: number[]; events?: Nostr
       introduced.push(source);
     },
     list: async () => (given.known ?? []) as Known[],
+    find: async (url) => ((given.known ?? []) as Known[]).find((each) => each.url === url),
     due: async () => (given.due ?? []).map((id) => ({ id })) as Known[],
     newest: async ({ kinds, authors }) =>
       (given.events ?? []).filter(
@@ -36,11 +37,19 @@ describe('plan', () => {
     expect(handedOut).toEqual([3, 5]);
   });
 
-  it('notes relays that the configuration names, once', async () => {
-    const known = [{ url: 'wss://a.example/', filters: [{}], origin: 'configured' as const }];
+  it('notes relays that the configuration names, once, unless an operator removed them', async () => {
+    const known: Partial<Known>[] = [
+      { url: 'wss://a.example/', filters: [{}], origin: 'configured', state: 'active' },
+      { url: 'wss://c.example/', filters: [{}], origin: 'monitor', state: 'paused' },
+      { url: 'wss://d.example/', filters: [{}], origin: 'outbox', state: 'removed' },
+    ];
     const { introduced, run } = world({ known });
-    await run({ configured: ['wss://a.example/', 'wss://b.example/'] });
-    expect(introduced).toEqual([{ url: 'wss://b.example/', origin: 'configured' }]);
+    const configured = ['a', 'b', 'c', 'd'].map((name) => `wss://${name}.example/`);
+    await run({ configured });
+    expect(introduced).toEqual([
+      { url: 'wss://b.example/', origin: 'configured' },
+      { url: 'wss://c.example/', origin: 'configured' },
+    ]);
   });
 
   it("follows the sources' authors to the relays that they write to, where that is on", async () => {
