@@ -1,11 +1,11 @@
 import type { NostrEvent } from '../nostr/event.ts';
 import type { Connection } from '../upstream/connection.ts';
+import { isPassing } from '../upstream/prefix.ts';
 import type { PublishResult } from '../upstream/publish-ledger.ts';
 import { Change } from './change.ts';
 import { parseEventLine } from './event-line.ts';
 import { CHAIN_START, type Line } from './lines.ts';
 import { Pace } from './pace.ts';
-import { isPassing } from '../upstream/prefix.ts';
 import { type Counts, copyCounts, count, type LineResult, noCounts, resultOf } from './tally.ts';
 
 export interface ImporterOptions {

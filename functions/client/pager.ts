@@ -1,6 +1,6 @@
 import { compareEvents, type NostrEvent } from '../nostr/event.ts';
 import type { Filter } from '../nostr/filter.ts';
-import { type PageSource, type PagerOptions, pageBackwards } from '../upstream/pager.ts';
+import { type PagerOptions, type PageSource, pageBackwards } from '../upstream/pager.ts';
 
 /**
  * All stored events that match, newest first, each once, at most the filter's `limit`. See

@@ -4,6 +4,7 @@ import { eventText, type NostrEvent } from '../nostr/event.ts';
 import type { Filter } from '../nostr/filter.ts';
 import type { Connection } from '../upstream/connection.ts';
 import { UpstreamFailure } from '../upstream/failure.ts';
+import { isPassing } from '../upstream/prefix.ts';
 import { CommandFailure, EXIT, EXIT_HELP } from './exit.ts';
 import {
   addFilterOptions,
@@ -15,7 +16,6 @@ import { Link } from './link.ts';
 import { LineOutput } from './output.ts';
 import { RelayPages } from './page-source.ts';
 import { pageNewestFirst } from './pager.ts';
-import { isPassing } from '../upstream/prefix.ts';
 import { RecentIds } from './recent-ids.ts';
 import { addRelayOption, readSeconds } from './relay-option.ts';
 import { type EndWith, Interrupt, type Surroundings, tell } from './surroundings.ts';

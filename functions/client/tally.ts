@@ -1,5 +1,5 @@
-import type { PublishResult } from '../upstream/publish-ledger.ts';
 import { prefixOf } from '../upstream/prefix.ts';
+import type { PublishResult } from '../upstream/publish-ledger.ts';
 
 /** What became of the lines of an import, counted. Plain data: it is kept in the state file. */
 export interface Counts {

@@ -1,4 +1,8 @@
 import pg from 'pg';
+import { markHarmless, sqlStateOf } from './session.ts';
+
+/** SQLSTATE of a statement that was cancelled. */
+const QUERY_CANCELED = '57014';
 
 /** How long to wait before asking again: the first request may come before the statement runs. */
 const AGAIN_MS = 50;
@@ -53,9 +57,11 @@ export async function cancellable<T>(
   signal.addEventListener('abort', onAbort, { once: true });
   try {
     const value = await run();
+    if (signal.aborted) markHarmless(signal.reason);
     signal.throwIfAborted();
     return value;
   } catch (error) {
+    if (signal.aborted && sqlStateOf(error) === QUERY_CANCELED) markHarmless(signal.reason);
     signal.throwIfAborted();
     throw error;
   } finally {

@@ -4,7 +4,7 @@ import { type Filter, matchesFilter } from '../nostr/filter.ts';
 import { cancellable } from './cancel.ts';
 import { probesOf, shapeOf } from './read-shape.ts';
 import { buildQuery, type Statement } from './read-sql.ts';
-import { withSession, withTransaction } from './session.ts';
+import { BEGIN_SNAPSHOT, withSession, withTransaction } from './session.ts';
 import { type StoredEvent, storedEvent } from './stored-event.ts';
 
 export type { StoredEvent } from './stored-event.ts';
@@ -55,8 +55,7 @@ export async function queryEvents(
   }
   if (steps.length === 1) return withSession(pool, (client) => ask(client, first));
   // One snapshot for all steps: between two of them a version could else come and another go.
-  const begin = 'begin isolation level repeatable read read only';
-  return withTransaction(pool, begin, async (client) => {
+  return withTransaction(pool, BEGIN_SNAPSHOT, async (client) => {
     const events: StoredEvent[] = [];
     for (const step of steps) {
       const statement = buildQuery({ ...filter, ...step }, limit - events.length);
@@ -76,15 +75,19 @@ function textsOf(
   return new Promise((resolve, reject) => {
     let texts: string[] = [];
     const query = { name, text, values: [...values], rowMode: 'array' as const };
-    const running = client.query(new pg.Query<[string]>(query));
-    running.on('row', (row) => {
+    // A callback rather than the events: with a time limit of the client's own, node-pg sets one
+    // itself, and then no event tells of an error.
+    const done = (error: Error | null): void => (error ? reject(error) : resolve(texts));
+    const running = new pg.Query<[string]>(query, done);
+    running.on('row', (row, result) => {
       // The types know only rows that are objects.
       const [found] = row as unknown as [string];
-      if (take(found.length)) texts.push(found);
+      if (take(Buffer.byteLength(found))) texts.push(found);
       else texts = [];
+      // With a callback node-pg gathers the rows as well.
+      if (result !== undefined) result.rows.length = 0;
     });
-    running.on('end', () => resolve(texts));
-    running.on('error', reject);
+    client.query(running);
   });
 }
 

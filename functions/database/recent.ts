@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { LogPosition } from './changes.ts';
-import { withTransaction } from './session.ts';
+import { BEGIN_SNAPSHOT, withTransaction } from './session.ts';
 import { type StoredEvent, storedEvent } from './stored-event.ts';
 
 /** The newest stored events, as one snapshot of the database saw them. */
@@ -31,8 +31,7 @@ export async function loadRecent(
   pool: pg.Pool,
   { eventsMax, bytesMax }: { readonly eventsMax: number; readonly bytesMax: number },
 ): Promise<Recent> {
-  const begin = 'begin isolation level repeatable read read only';
-  return withTransaction(pool, begin, async (client) => {
+  return withTransaction(pool, BEGIN_SNAPSHOT, async (client) => {
     const { rows: heads } = await client.query<{ xmin: string }>(
       'select pg_snapshot_xmin(pg_current_snapshot()) as xmin',
     );

@@ -38,6 +38,14 @@ export async function withSession<T>(
   }
 }
 
+/**
+ * Begins a transaction that sees one moment throughout. The tables are locked (against nobody who
+ * reads or writes) before that moment is chosen: a partition that is exchanged between the two
+ * would be missing from it.
+ */
+export const BEGIN_SNAPSHOT = `begin isolation level repeatable read read only;
+  lock table only events, only event_tags in access share mode`;
+
 /** As `withSession`, in a transaction that is rolled back when `work` throws. */
 export async function withTransaction<T>(
   pool: pg.Pool,
@@ -64,8 +72,17 @@ export const sqlStateOf = (error: unknown): string | undefined =>
     ? error.code
     : undefined;
 
+/** Errors that say nothing of the connection on which they came up. */
+const harmless = new WeakSet<object>();
+
+/** Marks the reason for which a statement was given up; the connection is as good as before. */
+export function markHarmless(reason: unknown): void {
+  if (typeof reason === 'object' && reason !== null) harmless.add(reason);
+}
+
 /** True where the server is gone or is about to go; such a connection must not be used again. */
 function isConnectionLost(error: unknown): boolean {
+  if (typeof error === 'object' && error !== null && harmless.has(error)) return false;
   const state = sqlStateOf(error);
   // Errors of PostgreSQL have five characters, those of sockets names like ECONNRESET; node-pg's
   // own "Connection terminated" has no code.

@@ -2,12 +2,12 @@ import type { Coverage } from '../database/coverage.ts';
 import type { Source } from '../database/sources.ts';
 import type { NostrEvent } from '../nostr/event.ts';
 import type { Filter } from '../nostr/filter.ts';
+import { filterKey } from '../nostr/filter-key.ts';
 import type { Items } from '../nostr/negentropy/items.ts';
 import type { Connection } from '../upstream/connection.ts';
 import { UpstreamFailure } from '../upstream/failure.ts';
 import { query } from '../upstream/query.ts';
 import { reconcile } from '../upstream/reconcile.ts';
-import { filterKey } from '../nostr/filter-key.ts';
 import {
   FRAME_BYTES_MAX,
   LOTS_OF_IDS,

@@ -7,7 +7,7 @@ import { openPubSub } from '../cloud/pubsub.ts';
 import { listSources } from '../database/sources.ts';
 import { parseFetchConfiguration } from './configuration.ts';
 import { follow } from './follow.ts';
-import { FOLLOWED_MAX, FOLLOW_PENDING_BYTES_MAX, FOLLOW_REFRESH_MS } from './limits.ts';
+import { FOLLOW_PENDING_BYTES_MAX, FOLLOW_REFRESH_MS, FOLLOWED_MAX } from './limits.ts';
 import { piecePorts } from './parts.ts';
 
 const configuration = parseFetchConfiguration(process.env);

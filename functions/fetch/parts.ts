@@ -20,9 +20,9 @@ import type { FetchConfiguration } from './configuration.ts';
 import { takenOf } from './delivery.ts';
 import type { Fetcher } from './handler.ts';
 import { measureDue } from './measure.ts';
-import { runPiece, type PieceLimits, type PiecePorts } from './piece.ts';
-import { plan, type PlanPorts } from './plan.ts';
 import { openUpstream } from './open-upstream.ts';
+import { type PieceLimits, type PiecePorts, runPiece } from './piece.ts';
+import { type PlanPorts, plan } from './plan.ts';
 import type { Range } from './ranges.ts';
 
 /** Events that wait for Pub/Sub at once: a batch or two of the largest. */

@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import type { Log } from '../cloud/log.ts';
 import type { Source, SourceRun } from '../database/sources.ts';
+import { filterKey } from '../nostr/filter-key.ts';
 import type { Connection } from '../upstream/connection.ts';
 import { reasonOf, UpstreamFailure } from '../upstream/failure.ts';
 import type { RelayInformation } from '../upstream/information.ts';
 import { Delivery, type DeliveryPorts } from './delivery.ts';
-import { filterKey } from '../nostr/filter-key.ts';
 import { FILTER_MS_MIN, INVALID_JUDGED_FROM, INVALID_SHARE_MAX } from './limits.ts';
 import { type RangePorts, RangeWork } from './range-work.ts';
 import { missingRanges, type Range } from './ranges.ts';
 import { scheduleSource } from './schedule-source.ts';
-import { sendEvents, type SendPorts } from './send.ts';
+import { type SendPorts, sendEvents } from './send.ts';
 import { newTally } from './tally.ts';
 
 /** What a piece of work reaches of the world. */

@@ -1,9 +1,9 @@
 import type { Source } from '../database/sources.ts';
 import type { NostrEvent } from '../nostr/event.ts';
 import type { Filter } from '../nostr/filter.ts';
+import { filterKey } from '../nostr/filter-key.ts';
 import type { Items } from '../nostr/negentropy/items.ts';
 import type { Connection } from '../upstream/connection.ts';
-import { filterKey } from '../nostr/filter-key.ts';
 import { SENT_AT_A_TIME, SENT_IDS_MAX } from './limits.ts';
 import { missingRanges, newerPart, type Range } from './ranges.ts';
 import type { Tally } from './tally.ts';

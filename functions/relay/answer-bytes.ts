@@ -9,6 +9,7 @@ export class AnswerBytes {
   readonly #limits: { readonly answerBytesMax: number; readonly answersBytesMax: number };
   readonly #all: { held: number };
   #bytes = 0;
+  #over = false;
 
   /** @param all what all questions of the instance hold together. */
   constructor(
@@ -21,6 +22,8 @@ export class AnswerBytes {
 
   /** @throws AnswerTooLarge where so much more is too much. */
   take(bytes: number): void {
+    // A query of another filter that has not heard of the end yet.
+    if (this.#over) throw new AnswerTooLarge('error: the answer was given up');
     const { answerBytesMax, answersBytesMax } = this.#limits;
     if (this.#bytes + bytes > answerBytesMax) {
       throw new AnswerTooLarge(
@@ -38,5 +41,6 @@ export class AnswerBytes {
   release(): void {
     this.#all.held -= this.#bytes;
     this.#bytes = 0;
+    this.#over = true;
   }
 }

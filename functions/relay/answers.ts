@@ -1,7 +1,7 @@
 import type { StoredEvent } from '../database/read.ts';
-import { compareEvents } from '../nostr/event.ts';
+import type { StoredVersion } from '../database/versions.ts';
+import { type Address, compareEvents } from '../nostr/event.ts';
 import { type Filter, matchesNothing } from '../nostr/filter.ts';
-import { kindClass } from '../nostr/kinds.ts';
 import { AnswerBytes } from './answer-bytes.ts';
 import { type Entry, entryOfText } from './entry.ts';
 import type { HidingView } from './hiders.ts';
@@ -21,6 +21,11 @@ export type QueryStored = (
   filter: Filter,
   options: QueryStoredOptions,
 ) => Promise<readonly StoredEvent[]>;
+
+/** Which versions are stored at these addresses, in their order. */
+export type AskVersions = (
+  addresses: readonly Address[],
+) => Promise<readonly (StoredVersion | undefined)[]>;
 
 export interface AnswerLimits {
   readonly limitDefault: number;
@@ -42,9 +47,6 @@ interface Question {
   readonly signal: AbortSignal;
 }
 
-/** Addresses that one look into the database asks for: authors × `d` tags are at most 900 rows. */
-const ADDRESSES_A_LOOK = 30;
-
 /**
  * Answers REQs from three places as if they were one: what this instance accepted and the
  * database has not confirmed, the recent window where it is sure, and the database otherwise.
@@ -53,6 +55,7 @@ export class Answers {
   readonly #window: RecentWindow;
   readonly #pending: Pending;
   readonly #queryStored: QueryStored;
+  readonly #storedVersions: AskVersions;
   readonly #limits: AnswerLimits;
   readonly #bytes: { held: number };
 
@@ -60,11 +63,13 @@ export class Answers {
     window: RecentWindow,
     pending: Pending,
     queryStored: QueryStored,
+    storedVersions: AskVersions,
     limits: AnswerLimits,
   ) {
     this.#window = window;
     this.#pending = pending;
     this.#queryStored = queryStored;
+    this.#storedVersions = storedVersions;
     this.#limits = limits;
     this.#bytes = { held: 0 };
   }
@@ -102,7 +107,7 @@ export class Answers {
     try {
       const stored = await this.#findStored(question, view);
       const shown = withoutSuperseded(pending, stored);
-      const current = mayMissNewer(filter) ? await this.#onlyCurrent(shown, question) : shown;
+      const current = mayMissNewer(filter) ? await this.#onlyCurrent(shown) : shown;
       return merge(current, stored, limit);
     } finally {
       view.close();
@@ -132,7 +137,7 @@ export class Answers {
   }
 
   /** Leaves out pending versions of which a newer one is stored that the filter does not match. */
-  async #onlyCurrent(shown: readonly Entry[], question: Question): Promise<readonly Entry[]> {
+  async #onlyCurrent(shown: readonly Entry[]): Promise<readonly Entry[]> {
     const doubtful: Entry[] = [];
     const outdated = new Set<string>();
     for (const entry of shown) {
@@ -141,13 +146,10 @@ export class Answers {
       if (newest !== undefined && isNewer(newest, entry)) outdated.add(entry.id);
       else if (!this.#window.covers(entry.created_at)) doubtful.push(entry);
     }
-    for (const look of looksOf(doubtful)) {
-      const versions = await this.#query(lookFor(look), ADDRESSES_A_LOOK ** 2, question);
-      const stored = new Map(
-        versions.map(({ text }) => entryOfText(text)).map((version) => [version.address, version]),
-      );
-      for (const entry of look) {
-        const version = stored.get(entry.address);
+    if (doubtful.length > 0) {
+      const versions = await this.#storedVersions(doubtful.map(addressOfEntry));
+      for (const [n, entry] of doubtful.entries()) {
+        const version = versions[n];
         if (version !== undefined && isNewer(version, entry)) outdated.add(entry.id);
       }
     }
@@ -183,32 +185,9 @@ function mayMissNewer({ ids, until, tags }: Filter): boolean {
   return [...(tags?.keys() ?? [])].some((letter) => letter !== 'd');
 }
 
-/** Groups of entries of one kind that one query can ask for. */
-function looksOf(entries: readonly Entry[]): Entry[][] {
-  const byKind = new Map<number, Entry[]>();
-  for (const entry of entries) {
-    const group = byKind.get(entry.kind);
-    if (group === undefined) byKind.set(entry.kind, [entry]);
-    else group.push(entry);
-  }
-  const looks: Entry[][] = [];
-  for (const group of byKind.values()) {
-    for (let at = 0; at < group.length; at += ADDRESSES_A_LOOK) {
-      looks.push(group.slice(at, at + ADDRESSES_A_LOOK));
-    }
-  }
-  return looks;
-}
-
-/** The filter that finds the stored versions of these entries, all of one kind. */
-function lookFor(entries: readonly Entry[]): Filter {
-  const kind = entries[0]!.kind;
-  const authors = [...new Set(entries.map(({ pubkey }) => pubkey))];
-  // An address is `kind:pubkey:d`, and d may hold colons.
-  const names = new Set(entries.map(({ address = '' }) => address.split(':').slice(2).join(':')));
-  // An event without a d tag has the address of an empty one, and no tag to find it by.
-  const byName = kindClass(kind) === 'addressable' && !names.has('');
-  return { kinds: [kind], authors, ...(byName && { tags: new Map([['d', [...names]]]) }) };
+/** An address is `kind:pubkey:d`, and d may hold colons. */
+function addressOfEntry({ kind, pubkey, address = '' }: Entry): Address {
+  return { kind, pubkey, d: address.split(':').slice(2).join(':') };
 }
 
 /** A pending version is not shown beside a newer one that is stored already. */

@@ -9,6 +9,7 @@ import { listIds } from '../database/ids.ts';
 import { heartbeat } from '../database/instances.ts';
 import { queryEvents } from '../database/read.ts';
 import { loadRecent } from '../database/recent.ts';
+import { storedVersions } from '../database/versions.ts';
 import type { EngineConfiguration } from './engine-configuration.ts';
 import type { Engine } from './engine-types.ts';
 import { assembleInstance } from './instance.ts';
@@ -48,6 +49,7 @@ export async function openEngine(configuration: EngineConfiguration, log: Log): 
       stored,
       readChanges: (from) => readChanges(pool, from, { rowsMax: CHANGES_ROWS_MAX }),
       queryStored: (filter, options) => queryEvents(pool, filter, options),
+      storedVersions: (addresses) => storedVersions(pool, addresses),
       listStored: (filter, options) => listIds(pool, filter, options),
       loadRecent: () => loadRecent(pool, window),
       nowMs: Date.now,

@@ -54,6 +54,7 @@ export class Feed implements FollowerSink {
 
   held(id: string, text: string): void {
     const { window, pending } = this.#parts;
+    if (window.get(id) !== undefined) return;
     window.add(pending.get(id)?.entry ?? entryOfText(text));
   }
 

@@ -71,6 +71,8 @@ export class Follower {
   /** Marks by the transaction that the log must have passed, in order. */
   #waiting: { readonly next: number; readonly marks: readonly Mark[] }[] = [];
   #gaps = 0;
+  /** What the log must have passed for the last break to be mended; unknown until the next read. */
+  #mendedAt: LogPosition | undefined;
 
   constructor(read: ReadChanges, sink: FollowerSink, log: Log) {
     this.#read = read;
@@ -86,6 +88,7 @@ export class Follower {
   /** The fast lane broke: messages may be missing. */
   broke(): void {
     this.#gaps += 1;
+    this.#mendedAt = undefined;
     this.#sink.gap();
   }
 
@@ -132,8 +135,11 @@ export class Follower {
       this.#waiting.push({ next: read.next, marks });
       this.#releaseMarks(read.position);
       if (!read.complete) continue;
-      // A break during the read leaves what came after it in doubt until the next one.
-      if (this.#gaps === gapsBefore) this.#sink.caughtUp();
+      // A break during the read leaves what came after it in doubt until the next one. And while
+      // a slow transaction holds the log back, what others have committed is not read yet.
+      if (this.#gaps !== gapsBefore) return;
+      this.#mendedAt ??= read.next;
+      if (read.position >= this.#mendedAt) this.#sink.caughtUp();
       return;
     }
   }
@@ -148,6 +154,8 @@ export class Follower {
       else this.#sink.held(id, text);
     }
     this.#position = position;
+    // The snapshot has all that was committed when it was taken, whatever holds the log back.
+    this.#mendedAt ??= position;
     // All that was committed before is in the snapshot; the log may never reach their numbers.
     const passed = this.#waiting.flatMap(({ marks }) => marks);
     this.#waiting = [];

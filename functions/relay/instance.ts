@@ -1,7 +1,7 @@
 import type { Log } from '../cloud/log.ts';
 import type { LogPosition } from '../database/changes.ts';
 import type { StoredEvent } from '../database/read.ts';
-import { type AnswerLimits, Answers, type QueryStored } from './answers.ts';
+import { type AnswerLimits, Answers, type AskVersions, type QueryStored } from './answers.ts';
 import { Feed } from './feed.ts';
 import { Follower, type ReadChanges } from './follower.ts';
 import { Intake, type Topic } from './intake.ts';
@@ -16,6 +16,7 @@ export interface InstanceDoors {
   readonly stored: Topic;
   readonly readChanges: ReadChanges;
   readonly queryStored: QueryStored;
+  readonly storedVersions: AskVersions;
   readonly listStored: ListStored;
   readonly loadRecent: () => Promise<{
     readonly position: LogPosition;
@@ -58,7 +59,7 @@ export function assembleInstance(doors: InstanceDoors, limits: InstanceLimits): 
     loadRecent: doors.loadRecent,
   });
   const follower = new Follower(doors.readChanges, feed, log);
-  const answers = new Answers(window, pending, doors.queryStored, limits);
+  const answers = new Answers(window, pending, doors.queryStored, doors.storedVersions, limits);
   const inventory = new Inventory(pending, doors.listStored);
   const subscriptions: Subscriptions = new Subscriptions({
     answers,

@@ -1,6 +1,6 @@
 import type { NostrEvent } from '../nostr/event.ts';
 import { isVersioned } from '../nostr/kinds.ts';
-import { type Rate, RATE_KEYS_MAX, type RateLimits } from '../policy/limits.ts';
+import { RATE_KEYS_MAX, type Rate, type RateLimits } from '../policy/limits.ts';
 import { rateLimited, TokenBuckets } from '../policy/rate-limit.ts';
 
 /** One rate with the words that a refusal needs. */

@@ -1,12 +1,12 @@
 import { decodeLines, type IncomingMeta, type StoredMeta } from '../cloud/envelope.ts';
 import type { Log } from '../cloud/log.ts';
 import type { Line } from '../cloud/publisher.ts';
+import { type Push, parsePush } from '../cloud/push.ts';
 import type { WriteOutcome } from '../database/write.ts';
 import type { Verifier } from '../nostr/verify.ts';
 import type { DeadLetter } from './dead-letter.ts';
 import { deadEvent, deadMessage } from './dead-letter.ts';
 import { OUTCOMES, type StoreOutcome } from './outcomes.ts';
-import { type Push, parsePush } from '../cloud/push.ts';
 import { type Refusal, type Screened, type ScreenLimits, screen } from './screen.ts';
 import { type Write, type Written, writeBatch } from './write-batch.ts';
 

@@ -5,8 +5,8 @@ import { openPubSub, openRawPublisher } from '../cloud/pubsub.ts';
 import { openPuller, openTopicSubscriptions } from '../cloud/pull.ts';
 import { makeLogDay, trimLog } from '../database/changes-log.ts';
 import { buryMessages } from '../database/dead-letters.ts';
-import { forgetInstance, silentInstances } from '../database/instances.ts';
 import { dropKinds } from '../database/drop-kinds.ts';
+import { forgetInstance, silentInstances } from '../database/instances.ts';
 import { releaseLease, takeLease } from '../database/leases.ts';
 import { mergeOldest } from '../database/merge-months.ts';
 import {

@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander';
-import { startSystem, type System } from '../support/system.ts';
+import { type System, startSystem } from '../support/system.ts';
 import type { Bench, Figures, Scale } from './bench.ts';
 import { measure } from './bench.ts';
 import { loadData } from './data.ts';

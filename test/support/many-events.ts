@@ -1,8 +1,8 @@
-import { pipeline } from 'node:stream/promises';
 import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
-import { eventKey, authorKey, isKeptKind, tagKeysOf, dKey } from '../../functions/database/keys.ts';
+import { authorKey, dKey, eventKey, isKeptKind, tagKeysOf } from '../../functions/database/keys.ts';
 import { eventText, type NostrEvent } from '../../functions/nostr/event.ts';
 import { randomOf } from './random.ts';
 

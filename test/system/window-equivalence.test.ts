@@ -2,10 +2,11 @@ import type { Pool } from 'pg';
 import type { StoredMeta } from '../../functions/cloud/envelope.ts';
 import { openLog } from '../../functions/cloud/log.ts';
 import { readChanges } from '../../functions/database/changes.ts';
-import { migrate } from '../../functions/database/migrate.ts';
 import { listIds } from '../../functions/database/ids.ts';
+import { migrate } from '../../functions/database/migrate.ts';
 import { queryEvents } from '../../functions/database/read.ts';
 import { loadRecent } from '../../functions/database/recent.ts';
+import { storedVersions } from '../../functions/database/versions.ts';
 import { writeEvents } from '../../functions/database/write.ts';
 import { addressOf, eventText, type NostrEvent } from '../../functions/nostr/event.ts';
 import { assembleInstance, type Instance } from '../../functions/relay/instance.ts';
@@ -43,6 +44,7 @@ function openInstance(pool: Pool, eventsMax: number): Follow {
       readChanges: (from) => readChanges(pool, from, { rowsMax: 37 }),
       listStored: (filter, options) => listIds(pool, filter, options),
       queryStored: (filter, options) => queryEvents(pool, filter, options),
+      storedVersions: (addresses) => storedVersions(pool, addresses),
       loadRecent: () => loadRecent(pool, window),
       nowMs: Date.now,
       log: openLog({ level: 'error', format: 'json', component: 'test' }),

@@ -1,10 +1,10 @@
+import { parseFilter } from './filter.ts';
 import { limits } from './limits.ts';
 import { DELETED_TOPIC, parseName } from './names.ts';
-import { parseFilter } from './filter.ts';
 import { invalidArgument, notOffered, tooLarge, tooSmall } from './status.ts';
 import {
-  durationMs,
   type Duration,
+  durationMs,
   type PushConfig,
   type WireSubscription,
   type WireTopic,

@@ -1,15 +1,15 @@
 import {
-  type sendUnaryData,
   type ServerDuplexStream,
   type ServerUnaryCall,
+  type sendUnaryData,
   status,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import type { Log } from '../../cloud/log.ts';
 import { parseMessages } from './message.ts';
-import { invalidArgument, StatusError } from './status.ts';
 import { pull } from './pull.ts';
-import { serveStreamingPull, type StreamingPullResponse } from './streaming-pull.ts';
+import { invalidArgument, StatusError } from './status.ts';
+import { type StreamingPullResponse, serveStreamingPull } from './streaming-pull.ts';
 import type { Subscriptions } from './subscriptions.ts';
 import type { Topics } from './topics.ts';
 import type {

@@ -4,7 +4,7 @@ import type { Commits } from './commits.ts';
 import { parseSubscription, type SubscriptionDefinition } from './definition.ts';
 import type { Message } from './message.ts';
 import { publishedAtMs } from './message.ts';
-import { DELETED_TOPIC, collectionPrefix, parseName } from './names.ts';
+import { collectionPrefix, DELETED_TOPIC, parseName } from './names.ts';
 import { type Page, page } from './page.ts';
 import { PushSender } from './push.ts';
 import {

@@ -1,7 +1,7 @@
 import type { Commits } from './commits.ts';
 import { parseTopic, type TopicDefinition } from './definition.ts';
 import { type Content, type Message, MessageIds } from './message.ts';
-import { DELETED_TOPIC, collectionPrefix, parseName } from './names.ts';
+import { collectionPrefix, DELETED_TOPIC, parseName } from './names.ts';
 import { type Page, page } from './page.ts';
 import { alreadyExists, invalidArgument, notFound, unavailable } from './status.ts';
 import type { Storage } from './storage.ts';

@@ -7,8 +7,8 @@ import { eventText, type NostrEvent } from '../../../functions/nostr/event.ts';
 import { runClient } from '../../support/run-client.ts';
 import { type ScriptedRelay, startScriptedRelay } from '../../support/scripted-relay.ts';
 import { signedEvent } from '../../support/signed-events.ts';
-import { type SmallRelayOptions, startSmallRelay } from '../../support/small-relay.ts';
 import { inOrder } from '../../support/slow-oracle.ts';
+import { type SmallRelayOptions, startSmallRelay } from '../../support/small-relay.ts';
 
 let folder = '';
 const relays: ScriptedRelay[] = [];

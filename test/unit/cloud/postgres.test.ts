@@ -6,7 +6,12 @@ import {
   type PostgresOptions,
   type SqlConnector,
 } from '../../../functions/cloud/postgres.ts';
+import { migrate } from '../../../functions/database/migrate.ts';
+import { queryEvents } from '../../../functions/database/read.ts';
+import { writeEvents } from '../../../functions/database/write.ts';
+import { eventText } from '../../../functions/nostr/event.ts';
 import { usePostgres } from '../../support/postgres.ts';
+import { unsigned } from '../../support/unsigned.ts';
 import { until } from '../../support/until.ts';
 
 const server = usePostgres();
@@ -159,5 +164,43 @@ describe('openPostgres by an instance of Cloud SQL', () => {
     open.length = 0;
     await postgres.close();
     expect(connector.closed).toBe(true);
+  });
+});
+
+describe('reading over connections with time limits', () => {
+  it('survives more given-up queries than there are connections, and keeps those', async () => {
+    const { url } = await server.createDatabase();
+    await migrate(url);
+    const { pool } = await start({ DATABASE_URL: url });
+    const event = unsigned({ content: 'x'.repeat(1_000) });
+    await writeEvents(pool, [{ event, text: eventText(event) }]);
+    const before = pool.totalCount;
+    for (let n = 0; n < 5; n += 1) {
+      const refused = queryEvents(
+        pool,
+        {},
+        {
+          limit: 10,
+          take() {
+            throw new Error('too much');
+          },
+        },
+      );
+      await expect(refused).rejects.toThrow('too much');
+    }
+    expect(pool.totalCount).toBe(Math.max(1, before));
+    const locker = await pool.connect();
+    await locker.query('begin; lock table events in access exclusive mode');
+    for (let n = 0; n < 3; n += 1) {
+      const stop = new AbortController();
+      const waiting = queryEvents(pool, {}, { limit: 10, signal: stop.signal });
+      stop.abort(new Error('given up'));
+      await expect(waiting).rejects.toThrow('given up');
+    }
+    // The server's own time limit ends it, too.
+    await expect(queryEvents(pool, {}, { limit: 10 })).rejects.toThrow(/statement timeout/);
+    await locker.query('rollback');
+    locker.release();
+    expect(await queryEvents(pool, {}, { limit: 10 })).toHaveLength(1);
   });
 });

@@ -1,7 +1,7 @@
 import { eventText, type NostrEvent } from '../../../functions/nostr/event.ts';
 import type { Filter } from '../../../functions/nostr/filter.ts';
 import { AnswerTooLarge } from '../../../functions/relay/answer-bytes.ts';
-import { Answers, type QueryStored } from '../../../functions/relay/answers.ts';
+import { Answers, type AskVersions, type QueryStored } from '../../../functions/relay/answers.ts';
 import { EventIndex } from '../../../functions/relay/event-index.ts';
 import { Pending } from '../../../functions/relay/pending.ts';
 import { RecentWindow } from '../../../functions/relay/recent-window.ts';
@@ -26,16 +26,22 @@ function answersOf(
   }
   const asked: { filter: Filter; limit: number }[] = [];
   const gate = { open: Promise.resolve() };
+  /** Of filters with kinds. */
+  const slow = { gate: Promise.resolve() };
   const query: QueryStored = async (filter, { limit, take }) => {
     asked.push({ filter, limit });
     const found = database.query(filter, limit);
     await gate.open;
+    if (filter.kinds !== undefined) await slow.gate;
     return found.map((entry) => {
       take(entry.text.length);
       return { id: entry.id, createdAt: entry.created_at, kind: entry.kind, text: entry.text };
     });
   };
-  const answers = new Answers(new RecentWindow({ eventsMax: 0, bytesMax: 0 }), pending, query, {
+  const versions: AskVersions = async (addresses) =>
+    addresses.map(({ kind, pubkey, d }) => database.newestAt(`${kind}:${pubkey}:${d}`));
+  const window = new RecentWindow({ eventsMax: 0, bytesMax: 0 });
+  const answers = new Answers(window, pending, query, versions, {
     limitDefault: 100,
     limitMax: 100,
     requestEventsMax: 1_000,
@@ -45,7 +51,7 @@ function answersOf(
   });
   const find = async (...filters: Filter[]) =>
     (await answers.find(filters, signal)).map(({ id }) => id);
-  return { find, asked, pending, gate };
+  return { find, asked, pending, gate, slow };
 }
 
 describe('Answers', () => {
@@ -118,6 +124,21 @@ describe('Answers', () => {
     await expect(find({})).rejects.toThrow(AnswerTooLarge);
     await expect(find({ limit: 1 }, { until: 2, limit: 2 })).rejects.toThrow(AnswerTooLarge);
     expect(await find({ limit: 2 })).toHaveLength(2);
+    expect(await find({ limit: 2 })).toHaveLength(2);
+  });
+
+  it('count nothing that comes in for a filter after another one has failed', async () => {
+    const stored = [1, 2, 3].map((n) => unsigned({ created_at: n, content: 'x'.repeat(1_000) }));
+    const bytes = eventText(stored[0]!).length;
+    const limits = { answerBytesMax: 2 * bytes, answersBytesMax: 2 * bytes };
+    const { find, slow } = answersOf(stored, [], limits);
+    let open = (): void => {};
+    slow.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    await expect(find({}, { kinds: [1], limit: 1 })).rejects.toThrow(AnswerTooLarge);
+    open();
+    await new Promise(setImmediate);
     expect(await find({ limit: 2 })).toHaveLength(2);
   });
 

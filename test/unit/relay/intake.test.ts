@@ -1,5 +1,5 @@
-import { openLog } from '../../../functions/cloud/log.ts';
 import type { IncomingMeta } from '../../../functions/cloud/envelope.ts';
+import { openLog } from '../../../functions/cloud/log.ts';
 import { eventText, type NostrEvent } from '../../../functions/nostr/event.ts';
 import { assembleInstance } from '../../../functions/relay/instance.ts';
 import { unsigned } from '../../support/unsigned.ts';
@@ -33,6 +33,7 @@ async function instanceWith(options: { pendingBytesMax?: number; stored?: NostrE
         signal.throwIfAborted();
         return [];
       },
+      storedVersions: async (addresses) => addresses.map(() => undefined),
       loadRecent: async () => ({ position: 1, events, completeSince: 0 }),
       nowMs: () => clock.nowMs,
       log: openLog({ level: 'error', format: 'json', component: 'test' }),

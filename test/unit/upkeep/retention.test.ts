@@ -1,6 +1,6 @@
+import { beforeOf, type Month, monthAt } from '../../../functions/database/partitions.ts';
 import { parseKindRetention } from '../../../functions/upkeep/configuration.ts';
 import { type RetentionRules, retain } from '../../../functions/upkeep/retention.ts';
-import { beforeOf, type Month, monthAt } from '../../../functions/database/partitions.ts';
 
 const NOW = Date.UTC(2026, 5, 15) / 1_000;
 const never: RetentionRules = { days: 0, gigabytes: 0, kinds: [] };

@@ -1,6 +1,6 @@
-import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import type { Filter } from '../../../functions/nostr/filter.ts';
-import { type Connection, type Fault, connect } from '../../../functions/upstream/connection.ts';
+import { type Connection, connect, type Fault } from '../../../functions/upstream/connection.ts';
 import { UpstreamFailure } from '../../../functions/upstream/failure.ts';
 import { query } from '../../../functions/upstream/query.ts';
 import type { Item, Subscription } from '../../../functions/upstream/subscription.ts';

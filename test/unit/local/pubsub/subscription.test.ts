@@ -1,7 +1,7 @@
-import { jest } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { jest } from '@jest/globals';
 import { parseSubscription } from '../../../../functions/local/pubsub/definition.ts';
 import type { Message } from '../../../../functions/local/pubsub/message.ts';
 import { unavailable } from '../../../../functions/local/pubsub/status.ts';
