@@ -1,13 +1,20 @@
 import type { Source } from '../database/sources.ts';
-import { type Connection, connect } from '../upstream/connection.ts';
+import { type Connection, connect, type Fault } from '../upstream/connection.ts';
 import { createGuard } from '../upstream/guard.ts';
 import { type RelayInformation, readInformation } from '../upstream/information.ts';
 import type { FetchConfiguration } from './configuration.ts';
 
 /** The two ways to a source, guarded and bounded. */
 export interface UpstreamDoors {
-  /** @throws UpstreamFailure where no connection comes to be. */
-  connect(source: Source, signal: AbortSignal): Promise<Connection>;
+  /**
+   * @param onFault told of what the source must not send and was dropped.
+   * @throws UpstreamFailure where no connection comes to be.
+   */
+  connect(
+    source: Source,
+    signal: AbortSignal,
+    onFault?: (fault: Fault) => void,
+  ): Promise<Connection>;
   /** Its NIP-11 document; undefined where it shows none. */
   information(source: Source): Promise<RelayInformation | undefined>;
 }
@@ -25,12 +32,16 @@ export function openUpstream(
   const guard = createGuard({ allowLoopback: configuration.FETCH_ALLOW_LOOPBACK === 'on' });
   const key = configuration.FETCH_SECRET_KEY;
   return {
-    connect: (source, signal) =>
+    connect: (source, signal, onFault) =>
       connect(source.url, {
         guard,
         signal,
         compression: true,
-        limits: { receiveBytesMax: receiveBytesMaxOf(configuration.FETCH_PIECE_BYTES) },
+        ...(onFault && { onFault }),
+        limits: {
+          receiveBytesMax: receiveBytesMaxOf(configuration.FETCH_PIECE_BYTES),
+          frameBytesMax: FRAME_BYTES_MAX,
+        },
         ...(source.auth && key && { auth: { secretKey: Buffer.from(key, 'hex') } }),
       }),
     async information(source) {
@@ -39,6 +50,9 @@ export function openUpstream(
     },
   };
 }
+
+/** One huge event must not end the connection each time and hide all that is older than it. */
+const FRAME_BYTES_MAX = 16 * 1_048_576;
 
 /** A visit ends by itself at its bytes; this is for what comes in a flood before it can. */
 const receiveBytesMaxOf = (pieceBytes: number): number => 2 * pieceBytes;

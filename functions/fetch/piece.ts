@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Log } from '../cloud/log.ts';
 import type { Source, SourceRun } from '../database/sources.ts';
 import { filterKey } from '../nostr/filter-key.ts';
-import type { Connection } from '../upstream/connection.ts';
+import type { Connection, Fault } from '../upstream/connection.ts';
 import { reasonOf, UpstreamFailure } from '../upstream/failure.ts';
 import type { RelayInformation } from '../upstream/information.ts';
 import { Delivery, type DeliveryPorts } from './delivery.ts';
@@ -16,7 +16,11 @@ import { newTally } from './tally.ts';
 /** What a piece of work reaches of the world. */
 export interface PiecePorts extends DeliveryPorts, RangePorts, SendPorts {
   /** Opens a guarded and bounded connection; logs in where it is asked and we have a key. */
-  connect(source: Source, signal: AbortSignal): Promise<Connection>;
+  connect(
+    source: Source,
+    signal: AbortSignal,
+    onFault?: (fault: Fault) => void,
+  ): Promise<Connection>;
   /** Its NIP-11 document; undefined where it shows none. */
   information(source: Source): Promise<RelayInformation | undefined>;
   record(sourceId: number, run: SourceRun): Promise<void>;
@@ -76,11 +80,14 @@ export async function runPiece(
   let failure: string | undefined;
   let finished = false;
   let sent = 0;
+  let invalid = 0;
   let work: RangeWork | undefined;
   let information: RelayInformation | undefined;
   try {
     information = await ports.information(source);
-    connection = await ports.connect(source, deadline);
+    connection = await ports.connect(source, deadline, ({ reason }) => {
+      if (!HARMLESS_FAULT.test(reason)) invalid += 1;
+    });
     work = new RangeWork(connection, ports, delivery, tally, {
       ...limits,
       signal: deadline,
@@ -117,7 +124,7 @@ export async function runPiece(
     events: delivery.counts.events,
     fresh: delivery.counts.fresh,
     sent,
-    invalid: connection?.faults ?? 0,
+    invalid,
     bytes: connection?.bytesReceived ?? 0,
     rounds: tally.rounds,
     withheld: tally.withheld,
@@ -132,6 +139,9 @@ export async function runPiece(
   });
   return report;
 }
+
+/** What honest relays do: ignore a limit, or hold events larger than we take. */
+const HARMLESS_FAULT = /more events than the limit|event of \d+ bytes/;
 
 /** A relay that lists NIP-77 is asked again, whatever was found out once. */
 function speaksNip77(source: Source, information: RelayInformation | undefined): boolean {

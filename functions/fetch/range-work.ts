@@ -73,6 +73,8 @@ export class RangeWork {
   readonly #bounds: RangeBounds;
   #nip77: boolean;
   #authenticated = false;
+  /** It has announced events that it does not give. */
+  #withheld = false;
   #covered = 0;
   #pagesAStep = PAGES_A_STEP;
   /** The most that came for one request so far. */
@@ -206,7 +208,10 @@ export class RangeWork {
         const withheld = await fetchByIds(this.#connection, need, options);
         if (withheld === undefined) return { whole: [] };
         // What it announced and does not give by id, it may give by time.
-        if (withheld.length > WITHHELD_SHARE_MAX * need.length) return this.#pageInstead();
+        if (withheld.length > WITHHELD_SHARE_MAX * need.length) {
+          this.#withheld = true;
+          return this.#pageInstead();
+        }
         this.#seconds = 4 * secondsOf(part);
         return { whole: [part], next: part.since - 1 };
       } catch (error) {
@@ -263,12 +268,12 @@ export class RangeWork {
     return { whole, next: end === 'complete' ? range.since - 1 : oldest - 1 };
   }
 
-  /** Nothing at all from a relay that has given events before is no answer to build on. */
+  /** Nothing at all from a relay that has given or announced events is no answer to build on. */
   async #doubtEmptiness(filter: Filter): Promise<UpstreamFailure | undefined> {
-    if (!this.#bounds.gaveBefore) return undefined;
+    if (!this.#bounds.gaveBefore && !this.#withheld) return undefined;
     this.#tally.requests += 1;
     for await (const _ of query(this.#connection, [{ ...filter, limit: 1 }])) return undefined;
-    return new UpstreamFailure('misbehaved', 'it gives nothing, although it had events before');
+    return new UpstreamFailure('misbehaved', 'it gives nothing, although it has or had events');
   }
 }
 

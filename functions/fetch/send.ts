@@ -82,6 +82,10 @@ async function newestHeld(
   }
 }
 
+/** Protected events are for their authors to publish (NIP-70), messages for those involved. */
+const maySend = ({ kind, tags }: NostrEvent): boolean =>
+  kind !== 4 && kind !== 1_059 && !tags.some(([name]) => name === '-');
+
 /** @returns how many were taken; undefined where the relay wants no more for now. */
 async function sendAll(
   connection: Connection,
@@ -96,9 +100,14 @@ async function sendAll(
     if (signal.aborted) return undefined;
     const from = Math.max(0, to - SENT_AT_A_TIME);
     const ids = Array.from({ length: to - from }, (_, n) => held.id(to - 1 - n));
-    const events = await ports.events(ids);
-    const answers = await Promise.all(events.map((event) => connection.publish(event)));
+    const events = (await ports.events(ids)).filter(maySend);
+    let answers = await Promise.all(events.map((event) => connection.publish(event)));
     tally.requests += events.length;
+    if (answers.some(({ message }) => /^auth-required:/.test(message))) {
+      // With an answer to who we are (NIP-42) the same may be offered again.
+      if (!(await connection.authenticate()).accepted) return undefined;
+      answers = await Promise.all(events.map((event) => connection.publish(event)));
+    }
     if (answers.some(({ accepted, message }) => !accepted && LATER.test(message))) return undefined;
     took += answers.filter(({ accepted }) => accepted).length;
   }

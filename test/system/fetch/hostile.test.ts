@@ -2,6 +2,9 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { eventText, type NostrEvent } from '../../../functions/nostr/event.ts';
+import { ItemsBuilder } from '../../../functions/nostr/negentropy/builder.ts';
+import { hexOf } from '../../../functions/nostr/negentropy/items.ts';
+import { respond } from '../../../functions/nostr/negentropy/reconcile.ts';
 import { type Fetching, idsOf, openFetching } from '../../support/fetching.ts';
 import { type ForeignRelay, startForeignRelay } from '../../support/foreign-relay.ts';
 import { signedEvent } from '../../support/signed-events.ts';
@@ -24,6 +27,8 @@ interface Hostile {
   readonly what: string;
   readonly answer: Answer;
   readonly compress?: boolean;
+  /** Speaks NIP-77, and says that it has the honest events. */
+  readonly negentropy?: boolean;
   /** What stands in the source's record afterwards. */
   readonly failure?: RegExp;
   readonly quarantined?: boolean;
@@ -57,7 +62,7 @@ const HOSTILE: readonly Hostile[] = [
       };
       more();
     },
-    quarantined: true,
+    failure: /must not/,
   },
   {
     what: 'sends events that do not match the filter',
@@ -81,6 +86,22 @@ const HOSTILE: readonly Hostile[] = [
       socket.send(`["EOSE","${id}"]`);
     },
     quarantined: true,
+  },
+  {
+    what: 'trickles one event after the other',
+    answer(id, socket) {
+      let n = 0;
+      const more = setInterval(() => {
+        if (socket.readyState !== socket.OPEN) clearInterval(more);
+        else socket.send(frame(id, honest[n++ % honest.length]!));
+      }, 300);
+    },
+  },
+  {
+    what: 'announces events by negentropy and gives none of them',
+    negentropy: true,
+    answer: (id, socket) => socket.send(`["EOSE","${id}"]`),
+    failure: /gives nothing/,
   },
   {
     what: 'closes in the middle',
@@ -107,20 +128,33 @@ const HOSTILE: readonly Hostile[] = [
   },
 ];
 
+/** The answer of a relay that has the honest events. */
+function announce(hex: string): string {
+  const builder = new ItemsBuilder();
+  for (const { created_at, id } of honest) builder.add(created_at, id);
+  const answer = respond(builder.seal(), Buffer.from(hex, 'hex'), 60_000);
+  return answer.ok ? hexOf(answer.value) : '61';
+}
+
 interface Running {
   readonly url: string;
   close(): void;
 }
 
-function startHostile({ answer, compress = false }: Hostile): Promise<Running> {
+function startHostile({ answer, compress = false, negentropy = false }: Hostile): Promise<Running> {
   const http = createServer((_, response) => response.writeHead(404).end());
   const server = new WebSocketServer({ server: http, perMessageDeflate: compress });
   server.on('connection', (socket) => {
     socket.on('error', () => socket.terminate());
     socket.on('message', (data) => {
-      const [verb, id] = JSON.parse(data.toString()) as [string, string];
+      const [verb, id, second, third] = JSON.parse(data.toString()) as string[];
+      if (verb?.startsWith('NEG-') && negentropy) {
+        const message = verb === 'NEG-OPEN' ? third : second;
+        if (message !== undefined) socket.send(JSON.stringify(['NEG-MSG', id, announce(message)]));
+        return;
+      }
       if (verb === 'NEG-OPEN') socket.send('["NOTICE","unknown message NEG-OPEN"]');
-      if (verb === 'REQ') answer(id, socket);
+      if (verb === 'REQ') answer(id ?? '', socket);
     });
   });
   return listening(http, () => {
