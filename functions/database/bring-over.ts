@@ -3,7 +3,7 @@ import { idOfText } from '../nostr/event.ts';
 import { plainArray } from './array.ts';
 import { currentPosition } from './changes.ts';
 import { deleteEventTags, tagRowsOf } from './deletions.ts';
-import { eventKey, type Key } from './keys.ts';
+import { eventKey, isKeptKind, type Key } from './keys.ts';
 import { madeOf, type Running, sourcesOf } from './rewrite-plan.ts';
 
 /** Changes that one transaction brings over while others write. */
@@ -41,7 +41,11 @@ export async function bringOver(
     const { copiedBefore = Infinity, kinds } = running;
     const added = rows.filter(
       ({ what, kind, transaction }) =>
-        what === 'a' && !kinds.includes(Number(kind)) && Number(transaction) < copiedBefore,
+        what === 'a' &&
+        // Those that are kept elsewhere never were in the copied tables.
+        !isKeptKind(Number(kind)) &&
+        !kinds.includes(Number(kind)) &&
+        Number(transaction) < copiedBefore,
     );
     short = await renew(client, running, keysOf(rows), keysOf(added));
   }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Source } from '../database/sources.ts';
 import type { NostrEvent } from '../nostr/event.ts';
 import type { Filter } from '../nostr/filter.ts';
+import { plainFilter } from '../nostr/plain-filter.ts';
 import type { Connection } from '../upstream/connection.ts';
 import { reasonOf, UpstreamFailure } from '../upstream/failure.ts';
 import { Delivery } from './delivery.ts';
@@ -41,11 +42,15 @@ export async function follow(
 ): Promise<void> {
   const running = new Map<
     number,
-    { readonly stop: AbortController; readonly ended: Promise<void> }
+    { readonly stop: AbortController; readonly ended: Promise<void>; readonly wish: string }
   >();
   while (!signal.aborted) {
     const wanted = await wantedSources(ports, limits.sourcesMax);
-    for (const [id, { stop }] of running) if (!wanted?.has(id) && wanted) stop.abort();
+    for (const [id, { stop, wish }] of running) {
+      const source = wanted?.get(id);
+      // One that is wanted otherwise now ends here and begins anew with the next look.
+      if (wanted && (source === undefined || wishOf(source) !== wish)) stop.abort();
+    }
     for (const source of wanted?.values() ?? []) {
       if (running.has(source.id)) continue;
       const stop = new AbortController();
@@ -53,12 +58,16 @@ export async function follow(
       const ended = followOne(source, ports, limits, either).finally(() =>
         running.delete(source.id),
       );
-      running.set(source.id, { stop, ended });
+      running.set(source.id, { stop, ended, wish: wishOf(source) });
     }
     await ports.pause(limits.refreshMs, signal);
   }
   await Promise.allSettled([...running.values()].map(({ ended }) => ended));
 }
+
+/** What is wanted of a source, to be compared. */
+const wishOf = ({ filters, auth }: Source): string =>
+  JSON.stringify([filters.map(plainFilter), auth]);
 
 /** Undefined while the database is away: then what is followed stays as it is. */
 async function wantedSources(

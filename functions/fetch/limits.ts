@@ -12,6 +12,9 @@ export const LOTS_OF_IDS = [200, 20, 2] as const;
 /** What one reconciliation may tell us to fetch; a range that lacks more is cut. */
 export const NEEDED_IDS_MAX = 20_000;
 
+/** Differences, both ways, after which one reconciliation is given up for a smaller range. */
+export const DIFFERING_IDS_MAX = 60_000;
+
 /** Above this share of announced ids that are withheld, a range does not count as whole. */
 export const WITHHELD_SHARE_MAX = 0.01;
 

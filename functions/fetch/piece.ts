@@ -75,7 +75,8 @@ export async function runPiece(
   const tally = newTally();
   const delivery = new Delivery(ports, source, `fetch-${source.id}-${randomUUID().slice(0, 8)}`);
   const deadline = AbortSignal.any([AbortSignal.timeout(limits.pieceMs), lost]);
-  const endsAtMs = ports.nowMs() + limits.pieceMs;
+  const share = source.direction === 'both' ? FETCHING_SHARE : 1;
+  const endsAtMs = ports.nowMs() + share * limits.pieceMs;
   let connection: Connection | undefined;
   let failure: string | undefined;
   let finished = false;
@@ -139,6 +140,9 @@ export async function runPiece(
   });
   return report;
 }
+
+/** A long backfill must not keep what we have from being sent. */
+const FETCHING_SHARE = 0.7;
 
 /** What honest relays do: ignore a limit, or hold events larger than we take. */
 const HARMLESS_FAULT = /more events than the limit|event of \d+ bytes/;

@@ -8,6 +8,7 @@ import { reconcile } from '../upstream/reconcile.ts';
 import { fetchByIds } from './by-id.ts';
 import type { Delivery } from './delivery.ts';
 import {
+  DIFFERING_IDS_MAX,
   EMPTY_DOUBTED_SECONDS,
   FRAME_BYTES_MAX,
   NEEDED_IDS_MAX,
@@ -194,7 +195,7 @@ export class RangeWork {
           items,
           frameBytesMax: FRAME_BYTES_MAX,
           roundsMax: ROUNDS_MAX,
-          idsMax: RECONCILED_IDS_MAX,
+          idsMax: DIFFERING_IDS_MAX,
           signal,
         });
         this.#spoken = true;
@@ -212,7 +213,8 @@ export class RangeWork {
           this.#withheld = true;
           return this.#pageInstead();
         }
-        this.#seconds = 4 * secondsOf(part);
+        // What is learnt of a part that turns out to be too much is lost, so growing is for quiet times.
+        this.#seconds = (need.length < NEEDED_IDS_MAX / 8 ? 4 : 1) * secondsOf(part);
         return { whole: [part], next: part.since - 1 };
       } catch (error) {
         if (!(error instanceof UpstreamFailure)) throw error;
@@ -261,18 +263,21 @@ export class RangeWork {
     const { covered: whole, failure, end, suspect } = result;
     if (failure !== undefined) return { whole, failure };
     if (result.events === 0 && end === 'complete' && secondsOf(range) > EMPTY_DOUBTED_SECONDS) {
-      const doubt = await this.#doubtEmptiness(filter);
+      const doubt = await this.#doubtEmptiness();
       if (doubt !== undefined) return { whole: [], failure: doubt };
     }
     const oldest = Math.min(range.until + 1, ...[...whole, ...suspect].map(({ since }) => since));
     return { whole, next: end === 'complete' ? range.since - 1 : oldest - 1 };
   }
 
-  /** Nothing at all from a relay that has given or announced events is no answer to build on. */
-  async #doubtEmptiness(filter: Filter): Promise<UpstreamFailure | undefined> {
+  /**
+   * A filter may well match nothing. But nothing at all from a relay that has given or announced
+   * events is no answer to build on.
+   */
+  async #doubtEmptiness(): Promise<UpstreamFailure | undefined> {
     if (!this.#bounds.gaveBefore && !this.#withheld) return undefined;
     this.#tally.requests += 1;
-    for await (const _ of query(this.#connection, [{ ...filter, limit: 1 }])) return undefined;
+    for await (const _ of query(this.#connection, [{ limit: 1 }])) return undefined;
     return new UpstreamFailure('misbehaved', 'it gives nothing, although it has or had events');
   }
 }

@@ -37,6 +37,13 @@ export class AnswerBytes {
     this.#all.held += bytes;
   }
 
+  /** What was taken is not part of the answer. */
+  giveBack(bytes: number): void {
+    if (this.#over) return;
+    this.#bytes -= bytes;
+    this.#all.held -= bytes;
+  }
+
   /** The answer has been handed on, or will not be. */
   release(): void {
     this.#all.held -= this.#bytes;

@@ -116,17 +116,26 @@ export class Answers {
 
   /**
    * The stored events that no pending one hides. Nobody knows before how many are hidden, so
-   * where some are, twice as many are asked for, until the limit is filled or nothing is left.
+   * where some are, twice as many more are asked for, until the limit is filled or nothing is left.
    */
   async #findStored(question: Question, view: HidingView): Promise<readonly Found[]> {
-    const { filter, limit } = question;
+    const { filter, limit, bytes, signal } = question;
     const asked = this.#notPending(filter);
     if (matchesNothing(asked)) return [];
-    for (let wanted = limit; ; wanted *= 2) {
+    for (let wanted = limit; ; ) {
+      let taken = 0;
+      const take = (size: number): void => {
+        bytes.take(size);
+        taken += size;
+      };
       const recent = this.#window.answer(asked, wanted);
-      const found = recent ?? (await this.#query(asked, wanted, question)).map(foundOfRow);
+      const found =
+        recent ?? (await this.#queryStored(asked, { limit: wanted, signal, take })).map(foundOfRow);
       const left = found.filter((event) => !view.hides(hidable(event)));
       if (left.length >= limit || found.length < wanted) return left;
+      // The rows of this look are let go.
+      bytes.giveBack(taken);
+      wanted += 2 * (found.length - left.length);
     }
   }
 
@@ -154,11 +163,6 @@ export class Answers {
       }
     }
     return outdated.size === 0 ? shown : shown.filter(({ id }) => !outdated.has(id));
-  }
-
-  #query(filter: Filter, limit: number, question: Question): Promise<readonly StoredEvent[]> {
-    const { bytes, signal } = question;
-    return this.#queryStored(filter, { limit, signal, take: (size) => bytes.take(size) });
   }
 }
 

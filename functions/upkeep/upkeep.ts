@@ -7,7 +7,7 @@ import { makeLogDay, trimLog } from '../database/changes-log.ts';
 import { buryMessages } from '../database/dead-letters.ts';
 import { dropKinds } from '../database/drop-kinds.ts';
 import { forgetInstance, silentInstances } from '../database/instances.ts';
-import { releaseLease, takeLease } from '../database/leases.ts';
+import { withLease } from '../database/leases.ts';
 import { mergeOldest } from '../database/merge-months.ts';
 import {
   beforeOf,
@@ -35,6 +35,9 @@ const MONTHS_BACK = 12;
 const PULL_MAX = 100;
 const PUBLISH_TIMEOUT_MS = 10_000;
 
+/** What changes partitions does so one after the other, whichever call it belongs to. */
+const PARTITIONS = 'partitions';
+
 /** Does everything that is due once. */
 export type Upkeep = () => Promise<readonly JobReport[]>;
 
@@ -42,15 +45,14 @@ export type Upkeep = () => Promise<readonly JobReport[]>;
 export async function openUpkeep(configuration: UpkeepConfiguration, log: Log): Promise<Upkeep> {
   const { pool } = await openPostgres({ ...configuration, applicationName: 'upkeep', log });
   const pubsub = openPubSub(configuration);
-  const holder = randomUUID();
-  const leasing: Leasing = async (name, seconds) => {
-    const lease = await takeLease(pool, { name: `upkeep ${name}`, holder, seconds });
-    return lease && { release: () => releaseLease(pool, lease) };
-  };
+  // A holder of its own each time: two calls may meet in one instance.
+  const leasing: Leasing = (name, work) =>
+    withLease(pool, { name: `upkeep ${name}`, holder: randomUUID() }, work);
   const now = () => Math.floor(Date.now() / 1_000);
 
   const partitions: Job = {
     name: 'partitions ahead',
+    lease: PARTITIONS,
     deadlineMs: JOB_DEADLINE_MS,
     async run(signal) {
       // Before the changes log is trimmed, without which it could not be finished.
@@ -69,6 +71,7 @@ export async function openUpkeep(configuration: UpkeepConfiguration, log: Log): 
   };
   const merging: Job = {
     name: 'merging of months',
+    lease: PARTITIONS,
     deadlineMs: REWRITE_DEADLINE_MS,
     async run(signal) {
       // Also what retention has begun and no longer asks for.
@@ -78,6 +81,7 @@ export async function openUpkeep(configuration: UpkeepConfiguration, log: Log): 
   };
   const retention: Job = {
     name: 'retention',
+    lease: PARTITIONS,
     deadlineMs: REWRITE_DEADLINE_MS,
     run: (signal) =>
       retain(

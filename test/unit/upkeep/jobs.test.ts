@@ -1,5 +1,5 @@
 import { openLog } from '../../../functions/cloud/log.ts';
-import { type Job, runJobs } from '../../../functions/upkeep/jobs.ts';
+import { type Job, type Leasing, runJobs } from '../../../functions/upkeep/jobs.ts';
 import { sweepSubscriptions } from '../../../functions/upkeep/sweep.ts';
 
 const quiet = openLog(
@@ -17,7 +17,13 @@ describe('runJobs', () => {
       }),
       job('two', async () => ({ made: 1 })),
     ];
-    const leasing = async (name: string) => ({ release: async () => void released.push(name) });
+    const leasing: Leasing = async (name, work) => {
+      try {
+        return await work(new AbortController().signal);
+      } finally {
+        released.push(name);
+      }
+    };
     expect(await runJobs(jobs, leasing, quiet)).toEqual([
       { name: 'one', result: 'failed' },
       { name: 'two', result: 'done', counts: { made: 1 } },
