@@ -118,8 +118,8 @@ async function reallyMissing(
     seen += events.length;
     missing += wanted.length;
   }
-  // Ids that it names and does not give say nothing of what it has.
-  return seen === 0 ? 0 : Math.ceil((need.length * missing) / looked.length);
+  // Of ids that it names and does not give, the others' share is supposed to be wanted.
+  return seen === 0 ? 0 : Math.ceil((need.length * missing) / seen);
 }
 
 /**

@@ -1,31 +1,21 @@
 /** Live following, as a process of its own (a Cloud Run worker pool): see follow.ts. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { openLog } from '../cloud/log.ts';
 import { openPostgres } from '../cloud/postgres.ts';
 import { openPublisher } from '../cloud/publisher.ts';
 import { openPubSub } from '../cloud/pubsub.ts';
+import { startService } from '../cloud/start-service.ts';
 import { listSources } from '../database/sources.ts';
 import { parseFetchConfiguration } from './configuration.ts';
 import { follow } from './follow.ts';
 import { FOLLOW_PENDING_BYTES_MAX, FOLLOW_REFRESH_MS, FOLLOWED_MAX } from './limits.ts';
 import { piecePorts } from './parts.ts';
 
-const configuration = parseFetchConfiguration(process.env);
-const log = openLog({
-  level: configuration.ok ? configuration.value.LOG_LEVEL : 'info',
-  format: configuration.ok ? configuration.value.LOG_FORMAT : 'json',
-  component: 'follow',
-});
-if (!configuration.ok) {
-  log.error(`configuration is wrong:\n${configuration.reason}`);
-  process.exit(1);
-}
+const { settings, log } = startService('follow', parseFetchConfiguration(process.env));
 
 const stop = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort());
 process.once('disconnect', () => stop.abort());
 
-const settings = configuration.value;
 const postgres = await openPostgres({ ...settings, applicationName: 'follow', log });
 const pubsub = openPubSub(settings);
 const incoming = openPublisher({

@@ -30,7 +30,7 @@ export const SENT_AT_A_TIME = 200;
 /** Of the ids that a measurement finds missing, so many are looked at: some are not wanted here. */
 export const MISSING_LOOKED_AT = 400;
 
-/** Ids of one side of a reconciliation; a range that holds more is cut in two. About 40 bytes each. */
+/** Ids of our side of a reconciliation; a range that holds more is cut. About 40 bytes each. */
 export const RECONCILED_IDS_MAX = 500_000;
 
 /** Rounds of one reconciliation: each narrows what differs about sixteenfold. */
@@ -39,7 +39,7 @@ export const ROUNDS_MAX = 200;
 /** Frames of NIP-77 that we send, in bytes before hex: relays take messages of 128 KiB and more. */
 export const FRAME_BYTES_MAX = 49_152;
 
-/** Events that wait for Pub/Sub at once. */
+/** Events that are gathered before they are delivered. */
 export const BATCH_EVENTS_MAX = 500;
 /** The same in bytes: all pieces of an instance share a publisher that holds 64 MiB. */
 export const BATCH_BYTES_MAX = 4 * 1_048_576;

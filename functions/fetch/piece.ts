@@ -177,8 +177,8 @@ async function fetchAll(
     const shareMs = Math.max(FILTER_MS_MIN, leftMs / (filters.length - n));
     const key = filterKey(filter);
     const gaps = await missing(source, key, ports, limits);
-    const until = { ms: ports.nowMs() + Math.min(leftMs, shareMs) };
-    const done = await work.fetch(filter, gaps, until.ms, (range) =>
+    const untilMs = ports.nowMs() + Math.min(leftMs, shareMs);
+    const done = await work.fetch(filter, gaps, untilMs, (range) =>
       ports.cover({ source: source.id, filterKey: key, ...range }),
     );
     finished &&= done;

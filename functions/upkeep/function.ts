@@ -1,22 +1,11 @@
 /** The upkeep function, as functions-framework loads it: `--target=upkeep`. */
 import * as functions from '@google-cloud/functions-framework';
-import { openLog } from '../cloud/log.ts';
 import { openOnce } from '../cloud/open-once.ts';
+import { startService } from '../cloud/start-service.ts';
 import { parseUpkeepConfiguration } from './configuration.ts';
 import { openUpkeep } from './upkeep.ts';
 
-const configuration = parseUpkeepConfiguration(process.env);
-const log = openLog({
-  level: configuration.ok ? configuration.value.LOG_LEVEL : 'info',
-  format: configuration.ok ? configuration.value.LOG_FORMAT : 'json',
-  component: 'upkeep',
-});
-if (!configuration.ok) {
-  log.error(`configuration is wrong:\n${configuration.reason}`);
-  // An error thrown here would be told by functions-framework as a likely error of syntax.
-  process.exit(1);
-}
-const settings = configuration.value;
+const { settings, log } = startService('upkeep', parseUpkeepConfiguration(process.env));
 
 const upkeep = openOnce(() => openUpkeep(settings, log));
 

@@ -77,7 +77,7 @@ describe('beside the scheduled visits', () => {
     }
   });
 
-  it("sends our authors' events to their relays where that is wanted, each once", async () => {
+  it("sends our authors' events, and no others, to their relays where that is wanted", async () => {
     const mine = [1, 2, 3].map((n) =>
       signedEvent({ key: 55, created_at: now - n, content: `${n}` }),
     );
