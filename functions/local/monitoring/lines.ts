@@ -40,12 +40,16 @@ export function linesOf(
   const types = filtersOf(query).map((filter) => parseFilter(filter).metricType);
   if (types.some((type) => !isCustomType(type))) return { results: [], elsewhere: types };
   const coarse = coarsened(query, rangeMs);
-  const periodMs = periodOf(coarse);
-  const stepMs = stepOf(periodMs, rangeMs, smooth);
   const settledMs = Math.max(...filtersOf(query).map((each) => settledEnd(series, each, nowMs)));
+  const startMs = nowMs - rangeMs;
+  const periodMs = periodOf(coarse);
+  if (periodMs === undefined) {
+    const range = { startMs, endMs: settledMs };
+    return { results: evaluate(series, coarse, range), elsewhere: [] };
+  }
+  const stepMs = stepOf(periodMs, rangeMs, smooth);
   // The same moments at each look, or lines would tremble.
-  const endMs = Math.floor(settledMs / stepMs) * stepMs;
-  const range = { startMs: nowMs - rangeMs, endMs, stepMs };
+  const range = { startMs, endMs: Math.floor(settledMs / stepMs) * stepMs, stepMs };
   return { results: evaluate(series, coarse, range), elsewhere: [] };
 }
 
@@ -65,14 +69,17 @@ function filtersOf({ timeSeriesFilter, timeSeriesFilterRatio: ratio }: TimeSerie
   );
 }
 
-/** How long a value of the query stands for. */
-function periodOf({ timeSeriesFilter: filter, timeSeriesFilterRatio: ratio }: TimeSeriesQuery) {
+/** How long a value of the query stands for; undefined for points as they were written. */
+function periodOf({
+  timeSeriesFilter: filter,
+  timeSeriesFilterRatio: ratio,
+}: TimeSeriesQuery): number | undefined {
   const aggregation =
     filter?.secondaryAggregation ??
     filter?.aggregation ??
     ratio?.secondaryAggregation ??
     ratio?.numerator.aggregation;
-  return isAligning(aggregation) ? alignmentMs(aggregation) : STEP_MS_MIN;
+  return isAligning(aggregation) ? alignmentMs(aggregation) : undefined;
 }
 
 const isAligning = (aggregation: Aggregation | undefined): aggregation is Aggregation =>
