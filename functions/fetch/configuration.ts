@@ -9,6 +9,7 @@ import {
   pubsubVariables,
   wholeNumber,
 } from '../cloud/configuration.ts';
+import { metricsVariables } from '../cloud/metrics/configuration.ts';
 import { writeVariables } from '../policy/variables.ts';
 import { parseRelayAddress } from '../upstream/address.ts';
 
@@ -18,6 +19,7 @@ const schema = z.object({
   ...postgresVariables,
   ...pubsubVariables,
   ...logVariables,
+  ...metricsVariables,
   ...eventVariables,
   ...writeVariables(wholeNumber),
   FETCH_SOURCES: z

@@ -493,14 +493,15 @@ export const definitionOf = (name: MetricName): MetricDefinition => CATALOGUE[na
 
 export const METRIC_NAMES = Object.keys(CATALOGUE) as readonly MetricName[];
 
+/** The most series of a metric that one process can write; one more for `other` in each label. */
+export const seriesOf = (name: MetricName): number =>
+  Object.values(definitionOf(name).labels).reduce(
+    (product, { length }) => product * (length + 1),
+    1,
+  );
+
 /** The most series that one process of a component can write. */
 export function seriesMax(component: Component): number {
-  let count = 0;
-  for (const name of METRIC_NAMES) {
-    const { components, labels } = definitionOf(name);
-    if (!components.includes(component)) continue;
-    // One more for `other` in each label.
-    count += Object.values(labels).reduce((product, { length }) => product * (length + 1), 1);
-  }
-  return count;
+  const own = METRIC_NAMES.filter((name) => definitionOf(name).components.includes(component));
+  return own.reduce((sum, name) => sum + seriesOf(name), 0);
 }
