@@ -1,8 +1,11 @@
+import { openMonitoring } from '../../functions/cloud/metrics/monitoring.ts';
+import type { TimeSeries } from '../../functions/cloud/metrics/points.ts';
 import { evaluateQuery } from '../../functions/local/monitoring/evaluate.ts';
 import { SeriesStore } from '../../functions/local/monitoring/store.ts';
 import type { WireTimeSeries } from '../../functions/local/monitoring/wire.ts';
 import { live, type Truth } from '../support/monitoring/day.ts';
 import { openTestMonitoring } from '../support/monitoring/server.ts';
+import { liveWriters, type WritersTruth } from '../support/monitoring/writers.ts';
 import { metric, PROJECT } from '../support/monitoring/wire-series.ts';
 
 /** Instances that come and go write for a long time: nothing is refused, and nothing is lost. */
@@ -87,6 +90,70 @@ describe("two hours of them through Google's own client", () => {
       expect(truth.instances).toBeGreaterThan(15);
       expectTruth(server.store, truth, 2);
     } finally {
+      await close();
+    }
+  });
+});
+
+describe('processes with the writer that the services have', () => {
+  function expectWritten(store: SeriesStore, truth: WritersTruth, hours: number): void {
+    expect(truth.results['failed']).toBeUndefined();
+    expect(truth.total).toBeGreaterThan(500);
+    const lines = evaluateQuery(
+      store.series(),
+      {
+        filter: `metric.type="${metric('fail_total')}" AND resource.type="generic_task"`,
+        aggregation: {
+          alignmentPeriod: '600s',
+          perSeriesAligner: 'ALIGN_DELTA',
+          crossSeriesReducer: 'REDUCE_SUM',
+          groupByFields: ['metric.label."reason"'],
+        },
+      },
+      { startMs: START, endMs: START + hours * HOUR },
+    );
+    expect(lines).toHaveLength(3);
+    for (const { labels, points } of lines) {
+      const sum = points.reduce((all, { value }) => all + value, 0);
+      expect(sum).toBeCloseTo(truth.byReason[labels['reason'] ?? ''] ?? 0, 3);
+    }
+  }
+
+  it('write a day by the rules without a refusal, and its sums are true', async () => {
+    // Straight to the rules, as above.
+    const store = new SeriesStore();
+    let nowMs = START;
+    const send = async (series: readonly TimeSeries[]) => {
+      const failures = store.write(series as unknown as WireTimeSeries[], PROJECT, nowMs);
+      const [reason] = failures.map((failure) => failure.reason);
+      if (reason === undefined) return { ok: true } as const;
+      return { ok: false, why: 'refused', failed: failures.length, reason } as const;
+    };
+    const life = { startMs: START, endMs: START + 24 * HOUR, instances: 15 };
+    const truth = await liveWriters(life, send, (atMs) => {
+      nowMs = atMs;
+    });
+    expect(truth.writers).toBeGreaterThan(300);
+    expect(truth.results['too soon']).toBeGreaterThan(10);
+    expectWritten(store, truth, 24);
+  });
+
+  it("write through Google's own client for an hour, and its sums are true", async () => {
+    let nowMs = START;
+    const { server, close } = await openTestMonitoring(() => nowMs);
+    const monitoring = openMonitoring({
+      GOOGLE_CLOUD_PROJECT: PROJECT,
+      MONITORING_EMULATOR_HOST: `127.0.0.1:${server.port}`,
+    });
+    try {
+      const life = { startMs: START, endMs: START + HOUR, instances: 12 };
+      const truth = await liveWriters(life, monitoring.write, (atMs) => {
+        nowMs = atMs;
+      });
+      expect(truth.writers).toBeGreaterThan(12);
+      expectWritten(server.store, truth, 1);
+    } finally {
+      await monitoring.close();
       await close();
     }
   });
