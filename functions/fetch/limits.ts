@@ -24,7 +24,7 @@ export const RECONCILED_SECONDS_FIRST = 604_800;
 /** An empty answer for more than this is doubted: a relay may just be starting. */
 export const EMPTY_DOUBTED_SECONDS = 86_400;
 
-/** Events of ours that are read and sent to another relay at a time. */
+/** Events of ours that are read and sent to another relay at a time, before it is noted. */
 export const SENT_AT_A_TIME = 200;
 
 /** Of the ids that a measurement finds missing, so many are looked at: some are not wanted here. */
@@ -56,8 +56,11 @@ export const FILTER_MS_MIN = 1_000;
 /** Windows that a coverage figure is sampled from where the upstream has no NIP-77. */
 export const SAMPLES = 24;
 
-/** Events that one step sends to another relay before it notes what is done. */
+/** Ids of a range of the past that is sent; one that holds more is cut. */
 export const SENT_IDS_MAX = 5_000;
+
+/** Visits that one event may stop with an error or silence; hourly ones, so about half a day. */
+export const SENT_TRIES_MAX = 10;
 
 /** Sources that one call of the scheduler hands out. */
 export const PLANNED_MAX = 200;

@@ -3,12 +3,15 @@ import type { Log } from '../cloud/log.ts';
 import { openPostgres } from '../cloud/postgres.ts';
 import { openPublisher } from '../cloud/publisher.ts';
 import { openPubSub, openRawPublisher } from '../cloud/pubsub.ts';
+import { readArrivals, readNotFrom } from '../database/arrivals.ts';
+import { currentPosition } from '../database/changes.ts';
 import { appendCoverage, readCoverage } from '../database/coverage.ts';
 import { coveredRanges, coverRange, uncoverRange } from '../database/fetch-ranges.ts';
 import { listIds, TooManyIds } from '../database/ids.ts';
 import { knownIds } from '../database/known-ids.ts';
 import { withLease } from '../database/leases.ts';
 import { queryEvents } from '../database/read.ts';
+import { noteSent, readSent } from '../database/sent.ts';
 import * as sources from '../database/sources.ts';
 import type { NostrEvent } from '../nostr/event.ts';
 import type { Filter } from '../nostr/filter.ts';
@@ -103,7 +106,14 @@ export function piecePorts(
     cover: (range) => coverRange(pool, range),
     uncover: (range) => uncoverRange(pool, range),
     held: (filter, range, idsMax, signal) => heldIds(pool, filter, range, idsMax, signal),
-    events: async (ids) => parsed(await queryEvents(pool, { ids }, { limit: ids.length })),
+    arrivals: (after, rowsMax) => readArrivals(pool, after, { rowsMax }),
+    logEnd: async () => ({ transaction: await currentPosition(pool), seq: 0 }),
+    sent: (source) => readSent(pool, source),
+    noteSent: (source, sent) => noteSent(pool, source, sent),
+    async notFrom(source, events) {
+      const texts = await readNotFrom(pool, source, events);
+      return texts.map((text) => JSON.parse(text) as NostrEvent);
+    },
     record: (id, run) => sources.recordRun(pool, id, run),
     quarantine: async (id, reason) => void (await sources.quarantineSource(pool, id, reason)),
     append: (coverage) => appendCoverage(pool, coverage),

@@ -53,7 +53,7 @@ export interface PieceReport {
   readonly rounds: number;
   readonly withheld: number;
   readonly suspect: number;
-  /** False where bounds ended it and there is more to fetch. */
+  /** False where bounds ended it and there is more to fetch or to send. */
   readonly finished: boolean;
   readonly failure: string | undefined;
 }
@@ -79,8 +79,8 @@ export async function runPiece(
   const endsAtMs = ports.nowMs() + share * limits.pieceMs;
   let connection: Connection | undefined;
   let failure: string | undefined;
-  let finished = false;
-  let sent = 0;
+  let finished = source.direction === 'up';
+  let sentAll = true;
   let invalid = 0;
   let work: RangeWork | undefined;
   let information: RelayInformation | undefined;
@@ -103,7 +103,7 @@ export async function runPiece(
     }
     if (source.direction !== 'down') {
       const toSend = { source, ports, limits, signal: deadline };
-      sent = await sendEvents(connection, toSend, tally);
+      sentAll = await sendEvents(connection, toSend, tally);
     }
   } catch (error) {
     const ours = !(error instanceof UpstreamFailure) && !deadline.aborted;
@@ -116,8 +116,8 @@ export async function runPiece(
     await connection?.close();
   }
   if (lost.aborted) throw lost.reason;
-  const brought = delivery.counts.events + tally.rounds + sent;
-  if (!finished && brought === 0 && source.direction !== 'up') {
+  const { sent } = tally;
+  if (!finished && delivery.counts.events + tally.rounds + sent === 0) {
     failure ??= `nothing came within ${limits.pieceMs / 1_000} s`;
   }
   const report: PieceReport = {
@@ -130,7 +130,7 @@ export async function runPiece(
     rounds: tally.rounds,
     withheld: tally.withheld,
     suspect: tally.suspect,
-    finished,
+    finished: finished && sentAll,
     failure,
   };
   await record(source, report, ports, {
@@ -218,13 +218,14 @@ async function record(
     readonly progress: boolean;
   },
 ): Promise<void> {
-  const { requests, events, fresh, invalid, bytes, failure, finished } = report;
+  const { requests, events, fresh, sent, invalid, bytes, failure, finished } = report;
   const visit = {
     requests,
     newEvents: fresh,
     // One that came on, and was then told to wait, is asked to go on soon.
     failed: failure !== undefined && !found.progress,
-    unfinished: !finished && found.progress,
+    // Where something was sent, more may soon be.
+    unfinished: (!finished || sent > 0) && found.progress,
   };
   const { standing, nextInSeconds } = scheduleSource(source.standing, visit, ports.chance());
   await ports.record(source.id, {
