@@ -72,6 +72,20 @@ export const OUTBOX_AUTHORS_MAX = 10_000;
 /** Relays that are taken from one author's list; NIP-65 asks authors to keep it at two to four. */
 export const RELAYS_AN_AUTHOR = 4;
 
+/** Relay lists of anybody, the newest ones, that one call looks for candidates in. */
+export const RELAY_LISTS_READ = 500;
+
+/** Candidates that one call takes from them, and that wait for an operator at most. */
+export const CANDIDATES_A_CALL = 3;
+export const CANDIDATES_MAX = 200;
+
+/** Probes that one call hands out. */
+export const PROBED_A_CALL = 10;
+
+/** Events that a probe asks for, and how long each of its steps may take. */
+export const PROBE_EVENTS = 5;
+export const PROBE_TIMEOUT_MS = 8_000;
+
 /** Sources that one worker follows live: each is a socket and its buffers of up to 8 MiB. */
 export const FOLLOWED_MAX = 100;
 

@@ -10,6 +10,7 @@ import { coveredRanges, coverRange, uncoverRange } from '../database/fetch-range
 import { listIds, TooManyIds } from '../database/ids.ts';
 import { knownIds } from '../database/known-ids.ts';
 import { withLease } from '../database/leases.ts';
+import { recordProbe, unprobedSources, waitsForProbe } from '../database/probes.ts';
 import { queryEvents } from '../database/read.ts';
 import { noteSent, readSent } from '../database/sent.ts';
 import * as sources from '../database/sources.ts';
@@ -24,8 +25,9 @@ import { takenOf } from './delivery.ts';
 import type { Fetcher } from './handler.ts';
 import { measureDue } from './measure.ts';
 import { openUpstream } from './open-upstream.ts';
-import { type PieceLimits, type PiecePorts, runPiece } from './piece.ts';
+import { type PieceLimits, type PiecePorts, runPiece, withSourceLimits } from './piece.ts';
 import { type PlanPorts, plan } from './plan.ts';
+import { type ProbePorts, probeSource } from './probe-source.ts';
 import type { Range } from './ranges.ts';
 
 /** Events that wait for Pub/Sub at once: a batch or two of the largest. */
@@ -61,6 +63,7 @@ export async function openFetcher(
           configured: configuration.FETCH_SOURCES,
           outbox: configuration.FETCH_OUTBOX === 'on',
           monitors: configuration.FETCH_MONITORS === 'on',
+          probes: configuration.FETCH_PROBES === 'on',
         },
       ),
     work: (sourceId) =>
@@ -68,10 +71,14 @@ export async function openFetcher(
       withLease(pool, { name: `fetch ${sourceId}`, holder: randomUUID() }, async (lost) => {
         // Read under the lease: another piece may just have been here.
         const source = await sources.sourceById(pool, sourceId);
+        if (source?.state === 'paused' && (await waitsForProbe(pool, sourceId))) {
+          return probeSource(source, ports, lost);
+        }
         if (source?.state !== 'active' || source.nextAt.getTime() > Date.now()) return undefined;
         // Before the visit: what it fetches is still on its way afterwards, and what a measurement
         // finds missing is fetched by the visit.
-        await measureDue(source, ports, limits(), configuration.FETCH_COVERAGE_HOURS, lost);
+        const measuring = withSourceLimits(limits(), source);
+        await measureDue(source, ports, measuring, configuration.FETCH_COVERAGE_HOURS, lost);
         return runPiece(source, ports, limits(), lost);
       }),
     async close() {
@@ -115,6 +122,7 @@ export function piecePorts(
       return texts.map((text) => JSON.parse(text) as NostrEvent);
     },
     record: (id, run) => sources.recordRun(pool, id, run),
+    noteProbe: (id, found) => recordProbe(pool, id, found),
     quarantine: async (id, reason) => void (await sources.quarantineSource(pool, id, reason)),
     append: (coverage) => appendCoverage(pool, coverage),
     async lastMeasuredAt(source, filterKey) {
@@ -127,8 +135,8 @@ export function piecePorts(
   };
 }
 
-/** What a visit and a measurement together reach. */
-export type FetchPorts = PiecePorts & Parameters<typeof measureDue>[1];
+/** What a visit, a measurement and a probe together reach. */
+export type FetchPorts = PiecePorts & ProbePorts & Parameters<typeof measureDue>[1];
 
 export function pieceLimitsOf(configuration: FetchConfiguration): PieceLimits {
   const days = configuration.FETCH_BACKFILL_DAYS;
@@ -148,6 +156,7 @@ function planPorts(pool: Pool, hand: (id: number) => Promise<void>, log: Log): P
     find: (url) => sources.sourceByUrl(pool, url),
     list: () => sources.listSources(pool),
     due: (limit) => sources.dueSources(pool, { limit }),
+    unprobed: (limit) => unprobedSources(pool, { limit }),
     newest: async (filter, limit) => parsed(await queryEvents(pool, filter, { limit })),
     handOut: hand,
     log,

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Log } from '../cloud/log.ts';
-import type { Source, SourceRun } from '../database/sources.ts';
+import type { RecentEvents, Source, SourceRun } from '../database/sources.ts';
 import { filterKey } from '../nostr/filter-key.ts';
 import type { Connection, Fault } from '../upstream/connection.ts';
 import { reasonOf, UpstreamFailure } from '../upstream/failure.ts';
 import type { RelayInformation } from '../upstream/information.ts';
 import { Delivery, type DeliveryPorts } from './delivery.ts';
-import { FILTER_MS_MIN, INVALID_JUDGED_FROM, INVALID_SHARE_MAX } from './limits.ts';
+import { invalidReason } from './judge.ts';
+import { FILTER_MS_MIN } from './limits.ts';
 import { type RangePorts, RangeWork } from './range-work.ts';
 import { missingRanges, type Range } from './ranges.ts';
 import { scheduleSource } from './schedule-source.ts';
@@ -23,7 +24,8 @@ export interface PiecePorts extends DeliveryPorts, RangePorts, SendPorts {
   ): Promise<Connection>;
   /** Its NIP-11 document; undefined where it shows none. */
   information(source: Source): Promise<RelayInformation | undefined>;
-  record(sourceId: number, run: SourceRun): Promise<void>;
+  /** Notes what came of the visit, and gives what the source sent of late. */
+  record(sourceId: number, run: SourceRun): Promise<RecentEvents>;
   quarantine(sourceId: number, reason: string): Promise<void>;
   /** From 0 to 1. */
   chance(): number;
@@ -153,12 +155,14 @@ function speaksNip77(source: Source, information: RelayInformation | undefined):
   return claims === true || (source.nip77 ?? claims ?? true);
 }
 
-function withSourceLimits(limits: PieceLimits, { limits: own }: Source): PieceLimits {
+/** The bounds of a visit, lowered to those that an operator gave the source. */
+export function withSourceLimits(limits: PieceLimits, { limits: own }: Source): PieceLimits {
   return {
     ...limits,
     eventsMax: Math.min(limits.eventsMax, own.eventsMax ?? limits.eventsMax),
     bytesMax: Math.min(limits.bytesMax, own.bytesMax ?? limits.bytesMax),
     requestsMax: Math.min(limits.requestsMax, own.requestsMax ?? limits.requestsMax),
+    pieceMs: Math.min(limits.pieceMs, 1_000 * (own.secondsMax ?? limits.pieceMs)),
   };
 }
 
@@ -228,21 +232,22 @@ async function record(
     unfinished: (!finished || sent > 0) && found.progress,
   };
   const { standing, nextInSeconds } = scheduleSource(source.standing, visit, ports.chance());
-  await ports.record(source.id, {
+  const recent = await ports.record(source.id, {
     requests,
     events,
     newEvents: fresh,
     bytes,
     invalid,
+    withheld: report.withheld,
+    suspect: report.suspect,
     standing,
     nextInSeconds,
     ...(failure !== undefined && { failure }),
     ...(found.nip77 !== undefined && { nip77: found.nip77 }),
     ...(found.information !== undefined && { information: { ...found.information } }),
   });
-  const seen = events + invalid;
-  if (invalid >= INVALID_JUDGED_FROM && invalid > INVALID_SHARE_MAX * seen) {
-    const reason = `${invalid} of ${seen} events were invalid or not what was asked for`;
+  const reason = invalidReason({ seen: events + invalid, invalid }, recent);
+  if (reason !== undefined) {
     await ports.quarantine(source.id, reason);
     ports.log.warning('source is quarantined', { source: source.url, reason });
   }

@@ -20,6 +20,7 @@ import {
   regularBytes,
 } from '../database/partitions.ts';
 import { continueRewrite, finishExchange } from '../database/rewrite.ts';
+import { trimCoverage, trimRanges } from '../database/trim-sources.ts';
 import type { UpkeepConfiguration } from './configuration.ts';
 import { type Job, type JobReport, type Leasing, runJobs } from './jobs.ts';
 import { replayDeadLetters } from './replay.ts';
@@ -37,6 +38,12 @@ const PUBLISH_TIMEOUT_MS = 10_000;
 
 /** What changes partitions does so one after the other, whichever call it belongs to. */
 const PARTITIONS = 'partitions';
+
+/**
+ * A year of daily figures shows what there is to see; hourly ones of six weeks do as well. A filter
+ * that is back within a month goes on where it was.
+ */
+const SOURCES_TRIMMED = { coverageDays: 365, coverageRows: 1_000, rangeDays: 30 };
 
 /** Does everything that is due once. */
 export type Upkeep = () => Promise<readonly JobReport[]>;
@@ -156,7 +163,17 @@ export async function openUpkeep(configuration: UpkeepConfiguration, log: Log): 
       }
     },
   };
+  const sources: Job = {
+    name: 'records of sources',
+    deadlineMs: JOB_DEADLINE_MS,
+    async run() {
+      return {
+        measurements: await trimCoverage(pool, SOURCES_TRIMMED),
+        ranges: await trimRanges(pool, SOURCES_TRIMMED),
+      };
+    },
+  };
   // Last the one that may take the scheduler's whole patience.
-  const jobs = [partitions, changesLog, sweep, replay, retention, merging];
+  const jobs = [partitions, changesLog, sources, sweep, replay, retention, merging];
   return () => runJobs(jobs, leasing, log);
 }
