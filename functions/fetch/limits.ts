@@ -82,9 +82,10 @@ export const CANDIDATES_MAX = 200;
 /** Probes that one call hands out. */
 export const PROBED_A_CALL = 10;
 
-/** Events that a probe asks for, and how long each of its steps may take. */
+/** Events that a probe asks for, how long each of its steps may be silent, and all of it take. */
 export const PROBE_EVENTS = 5;
 export const PROBE_TIMEOUT_MS = 8_000;
+export const PROBE_MS_MAX = 30_000;
 
 /** Sources that one worker follows live: each is a socket and its buffers of up to 8 MiB. */
 export const FOLLOWED_MAX = 100;

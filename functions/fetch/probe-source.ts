@@ -1,6 +1,7 @@
 import type { Log } from '../cloud/log.ts';
 import type { Source } from '../database/sources.ts';
 import type { ProbeReport } from '../upstream/probe.ts';
+import { PROBE_MS_MAX } from './limits.ts';
 
 /** What probing a candidate reaches of the world. */
 export interface ProbePorts {
@@ -20,7 +21,10 @@ export async function probeSource(
   ports: ProbePorts,
   lost: AbortSignal,
 ): Promise<ProbeReport> {
-  const found = await ports.probe(source, lost);
+  const found = await ports.probe(
+    source,
+    AbortSignal.any([AbortSignal.timeout(PROBE_MS_MAX), lost]),
+  );
   lost.throwIfAborted();
   await ports.noteProbe(source.id, found);
   const { openMs, readMs, negentropy, failure } = found;

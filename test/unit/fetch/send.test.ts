@@ -2,7 +2,7 @@ import { migrate } from '../../../functions/database/migrate.ts';
 import { addSource, type Source, sourceById } from '../../../functions/database/sources.ts';
 import { type Seen, writeEvents } from '../../../functions/database/write.ts';
 import { parseFetchConfiguration } from '../../../functions/fetch/configuration.ts';
-import { SENT_TRIES_MAX } from '../../../functions/fetch/limits.ts';
+import { SENT_AT_A_TIME, SENT_TRIES_MAX } from '../../../functions/fetch/limits.ts';
 import { piecePorts } from '../../../functions/fetch/parts.ts';
 import { sendEvents } from '../../../functions/fetch/send.ts';
 import { newTally } from '../../../functions/fetch/tally.ts';
@@ -113,6 +113,22 @@ describe('sending to another relay', () => {
     expect((await visit()).offered).toEqual([]);
   });
 
+  it('sends more than a lot of the past and of what is new, each event once', async () => {
+    const many = (what: string) =>
+      // Lots end in the middle of a second.
+      Array.from({ length: 2 * SENT_AT_A_TIME + 50 }, (_, n) =>
+        note(`${what} ${n}`, NOW - Math.floor(n / 70)),
+      );
+    for (const what of ['past', 'new']) {
+      const events = many(what);
+      await write(events);
+      const { offered: now, ...rest } = await visit();
+      expect(rest).toEqual({ all: true, sent: events.length });
+      expect(now).toHaveLength(events.length);
+      expect(new Set(now)).toEqual(new Set(events.map(({ content }) => content)));
+    }
+  });
+
   it('skips nothing of a transaction that commits after others were sent', async () => {
     await visit();
     const slow = await database.pool.connect();
@@ -217,8 +233,9 @@ describe('sending to another relay', () => {
     source = await withFilters({ authors: [authorOf(1)] });
     await write([note('of one', NOW, 1), note('of two', NOW, 2)]);
     expect((await visit()).offered).toEqual(['of one']);
+    await write([note('meanwhile', NOW, 1)]);
     await withFilters({ authors: [authorOf(1)] }, { authors: [authorOf(2)] });
-    expect((await visit()).offered).toEqual(['of two']);
+    expect((await visit()).offered).toEqual(['meanwhile', 'of two']);
   });
 
   it('a filter that was away meanwhile misses nothing of that time', async () => {

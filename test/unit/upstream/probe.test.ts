@@ -1,3 +1,4 @@
+import { createGuard } from '../../../functions/upstream/guard.ts';
 import { probe } from '../../../functions/upstream/probe.ts';
 import { signedEvent } from '../../support/signed-events.ts';
 import { type SmallRelayOptions, startSmallRelay } from '../../support/small-relay.ts';
@@ -47,6 +48,30 @@ describe('a probe', () => {
     const nobody = await probe(new URL('ws://127.0.0.1:1/'), OPTIONS);
     expect(nobody.failure).toMatch(/^cannot reach /);
     expect(nobody.openMs).toBeUndefined();
+  });
+
+  it('ends when it is told to, with what it found by then', async () => {
+    const stop = new AbortController();
+    const endless = await startSmallRelay([], {
+      instead([verb]) {
+        if (verb === 'REQ') stop.abort();
+        return true;
+      },
+    });
+    const report = await probe(new URL(endless.url), { ...OPTIONS, signal: stop.signal });
+    await endless.close();
+    expect(report).toMatchObject({ openMs: expect.any(Number), failure: expect.any(String) });
+    expect(report.readMs).toBeUndefined();
+  });
+
+  it('visits no address that it must not', async () => {
+    const relay = await startSmallRelay([]);
+    const guard = createGuard({ allowLoopback: false });
+    const report = await probe(new URL(relay.url), { ...OPTIONS, guard });
+    await relay.close();
+    expect(report).toMatchObject({ failure: expect.any(String) });
+    expect(report.openMs).toBeUndefined();
+    expect(relay.clients).toEqual([]);
   });
 
   it.each([
