@@ -86,17 +86,28 @@ export async function sendEvents(
   return !offering.ended;
 }
 
-const pastKey = (filter: Filter): string => `up:${filterKey(filter)}`;
+/** A filter, and its name in what is noted. */
+interface Part {
+  readonly filter: Filter;
+  readonly key: string;
+}
+
+const partsOf = (filters: readonly Filter[]): readonly Part[] =>
+  filters.map((filter) => ({ filter, key: filterKey(filter) }));
+
+/** Ranges of sending stand beside those of fetching, under a name of their own. */
+const pastKey = ({ key }: Part): string => `up:${key}`;
 
 /**
  * Where sending goes on. Filters that were not followed up to there begin anew with their past,
  * which then is read after the place is chosen: what is stored in between is in the one or other.
  */
 async function begin(source: Source, ports: SendPorts): Promise<Sent> {
-  const filterKeys = [...new Set(source.filters.map(filterKey))].sort();
+  const parts = partsOf(source.filters);
+  const filterKeys = [...new Set(parts.map(({ key }) => key))].sort();
   const before = await ports.sent(source.id);
   const followed = new Set(before?.filterKeys);
-  const news = source.filters.filter((filter) => !followed.has(filterKey(filter)));
+  const news = parts.filter(({ key }) => !followed.has(key));
   if (before !== undefined && news.length === 0 && followed.size === filterKeys.length) {
     return before;
   }
@@ -110,11 +121,11 @@ async function begin(source: Source, ports: SendPorts): Promise<Sent> {
 async function beginAnew(
   source: Source,
   ports: SendPorts,
-  filters: readonly Filter[],
+  parts: readonly Part[],
   sent: Sent,
 ): Promise<Sent> {
-  for (const filter of filters) {
-    await ports.uncover({ source: source.id, filterKey: pastKey(filter), ...EVER });
+  for (const part of parts) {
+    await ports.uncover({ source: source.id, filterKey: pastKey(part), ...EVER });
   }
   await ports.noteSent(source.id, sent);
   return sent;
@@ -137,7 +148,7 @@ async function sendNews(
     if (read.gap) {
       // What has left the log unread can be found in the past alone.
       const place = await ports.logEnd();
-      return beginAnew(source, ports, source.filters, { ...sent, place });
+      return beginAnew(source, ports, partsOf(source.filters), { ...sent, place });
     }
     const wanted = read.arrivals.flatMap(({ seenFrom, createdAt, text, at }) => {
       if (seenFrom === source.id || createdAt < limits.sinceSeconds) return [];
@@ -170,8 +181,8 @@ async function sendPast(toSend: ToSend, offering: Offering): Promise<void> {
   const { source, ports, limits, signal } = toSend;
   // What lies ahead of the clock is a part of its own: else the halves of eternity would be tried.
   const now = Math.floor(ports.nowMs() / 1_000);
-  for (const filter of source.filters) {
-    const covered = await ports.covered(source.id, pastKey(filter));
+  for (const part of partsOf(source.filters)) {
+    const covered = await ports.covered(source.id, pastKey(part));
     const gaps = [
       ...missingRanges(covered, { ...EVER, since: Math.max(now, limits.sinceSeconds) }),
       ...missingRanges(covered, { since: limits.sinceSeconds, until: now - 1 }),
@@ -179,9 +190,10 @@ async function sendPast(toSend: ToSend, offering: Offering): Promise<void> {
     for (const gap of gaps) {
       let { until } = gap;
       while (until >= gap.since && !offering.ended) {
-        const { part, held } = await newestHeld(filter, { since: gap.since, until }, ports, signal);
-        await sendPart(toSend, offering, pastKey(filter), part, held);
-        until = part.since - 1;
+        const left = { since: gap.since, until };
+        const { range, held } = await newestHeld(part.filter, left, ports, signal);
+        await sendRange(toSend, offering, pastKey(part), range, held);
+        until = range.since - 1;
       }
     }
   }
@@ -190,28 +202,28 @@ async function sendPast(toSend: ToSend, offering: Offering): Promise<void> {
 /** The newest part of a range that holds no more events than one step sends. */
 async function newestHeld(
   filter: Filter,
-  range: Range,
+  whole: Range,
   ports: SendPorts,
   signal: AbortSignal,
-): Promise<{ part: Range; held: Items }> {
-  for (let part = range; ; part = newerPart(part)) {
-    const idsMax = part.since === part.until ? Number.MAX_SAFE_INTEGER : SENT_IDS_MAX;
-    const held = await ports.held(filter, part, idsMax, signal);
-    if (held !== undefined) return { part, held };
+): Promise<{ range: Range; held: Items }> {
+  for (let range = whole; ; range = newerPart(range)) {
+    const idsMax = range.since === range.until ? Number.MAX_SAFE_INTEGER : SENT_IDS_MAX;
+    const held = await ports.held(filter, range, idsMax, signal);
+    if (held !== undefined) return { range, held };
   }
 }
 
 /** Sends the events of a range, newest first, and notes after each lot which seconds are done. */
-async function sendPart(
+async function sendRange(
   { source, ports }: ToSend,
   offering: Offering,
   key: string,
-  part: Range,
+  range: Range,
   held: Items,
 ): Promise<void> {
   const cover = async (since: number): Promise<void> => {
-    if (since > part.until) return;
-    await ports.cover({ source: source.id, filterKey: key, since, until: part.until });
+    if (since > range.until) return;
+    await ports.cover({ source: source.id, filterKey: key, since, until: range.until });
     offering.moved();
   };
   // The items stand from old to new.
@@ -230,5 +242,5 @@ async function sendPart(
     }
     if (waiting !== undefined) return;
   }
-  await cover(part.since);
+  await cover(range.since);
 }
