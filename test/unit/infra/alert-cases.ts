@@ -85,8 +85,12 @@ export const ALERT_CASES: readonly AlertCase[] = [
     alert: 'event-failures',
     condition: 'Over 1 % of EVENTs fail through our fault',
     fires: [relay('events_total', kept, always(95)), relay('events_total', lost, late(0, 5))],
-    // Clients' own mistakes, however many.
-    quiet: [relay('events_total', kept, always(50)), relay('events_total', bad, always(500))],
+    // One in two hundred, and clients' own mistakes, however many.
+    quiet: [
+      relay('events_total', kept, always(199)),
+      relay('events_total', lost, always(1)),
+      relay('events_total', bad, always(500)),
+    ],
   },
   {
     alert: 'no-events',
@@ -186,6 +190,7 @@ export const ALERT_CASES: readonly AlertCase[] = [
     condition: 'Connections are refused because an instance is full',
     fires: [relay('connections_total', { outcome: 'full' }, late(0, 2))],
     quiet: [
+      relay('connections_total', { outcome: 'full' }, over(0, 2)),
       relay('connections_total', { outcome: 'opened' }, always(50)),
       relay('connections_total', { outcome: 'address' }, always(50)),
     ],

@@ -1,4 +1,5 @@
 import { METRIC_PREFIX } from '../../../functions/cloud/metrics/catalogue.ts';
+import { informationOf } from '../../../functions/relay/information.ts';
 import { alertFaults } from '../../support/monitoring/alert-faults.ts';
 import { dashboardFaults } from '../../support/monitoring/dashboard-faults.ts';
 import { infraFiles } from '../../support/monitoring/files.ts';
@@ -6,6 +7,7 @@ import { listAt, objectAt, textAt } from '../../support/monitoring/json.ts';
 import { BUILT_IN } from '../../support/monitoring/known-metrics.ts';
 import { objectiveFaults } from '../../support/monitoring/objective-faults.ts';
 import { MESSAGES, shapeFaults } from '../../support/monitoring/protobuf.ts';
+import { configurationOf } from '../../support/relay-server.ts';
 
 const dashboards = infraFiles('dashboards');
 const alerts = infraFiles('alerts');
@@ -114,6 +116,15 @@ describe('the objectives', () => {
 describe('the uptime check', () => {
   test('is one that Cloud Monitoring takes', () => {
     expect(uptime.map(({ json }) => shapeFaults(MESSAGES.uptime, json))).toEqual([[]]);
+  });
+
+  test('looks for what our NIP-11 page has', () => {
+    const page = JSON.stringify(informationOf(configurationOf({}), { version: '1' }));
+    const [matcher] = listAt(uptime[0]!.json, 'contentMatchers');
+    expect(page).toContain(textAt(matcher, 'content'));
+    expect(textAt(uptime[0]!.json, 'httpCheck', 'headers', 'Accept')).toBe(
+      'application/nostr+json',
+    );
   });
 });
 
