@@ -221,7 +221,7 @@ export const ALERT_CASES: readonly AlertCase[] = [
     // One failure of three, and two processes in turn.
     quiet: [
       probe('probe_success', {}, (minute) =>
-        minute % 6 === 0 ? Number(minute % 18 !== 0) : undefined,
+        minute % 6 === 0 ? Number(minute % 18 !== 6) : undefined,
       ),
       probe('probe_success', {}, (minute) => (minute % 6 === 3 ? 1 : undefined), 'probe-2'),
     ],

@@ -1,10 +1,13 @@
 import { METRIC_PREFIX } from '../../../functions/cloud/metrics/catalogue.ts';
+import { checkAggregations } from '../../../functions/local/monitoring/evaluate.ts';
+import type { Aggregation } from '../../../functions/local/monitoring/query.ts';
 import { informationOf } from '../../../functions/relay/information.ts';
 import { alertFaults } from '../../support/monitoring/alert-faults.ts';
 import { dashboardFaults } from '../../support/monitoring/dashboard-faults.ts';
 import { infraFiles } from '../../support/monitoring/files.ts';
-import { listAt, objectAt, textAt } from '../../support/monitoring/json.ts';
-import { BUILT_IN } from '../../support/monitoring/known-metrics.ts';
+import { isObject, type Json, listAt, objectAt, textAt } from '../../support/monitoring/json.ts';
+import { BUILT_IN, KNOWN_METRICS } from '../../support/monitoring/known-metrics.ts';
+import { parseMetricFilter } from '../../support/monitoring/metric-filter.ts';
 import { objectiveFaults } from '../../support/monitoring/objective-faults.ts';
 import { MESSAGES, shapeFaults } from '../../support/monitoring/protobuf.ts';
 import { configurationOf } from '../../support/relay-server.ts';
@@ -136,6 +139,29 @@ describe("the list of Google's own metrics", () => {
     expect(types.filter((type) => type.startsWith(METRIC_PREFIX))).toEqual([]);
     for (const { source } of BUILT_IN) {
       expect(source).toMatch(/^https:\/\/docs\.cloud\.google\.com\/monitoring\/api\/metrics_gcp_/);
+    }
+  });
+});
+
+describe('the local evaluator', () => {
+  /** Every filter with its aggregations, however deep it stands. */
+  function queriesIn(json: Json): { filter: string; aggregations: readonly Json[] }[] {
+    if (Array.isArray(json)) return json.flatMap((each) => queriesIn(each as Json));
+    if (!isObject(json)) return [];
+    const aggregations = [
+      ...listAt(json, 'aggregations'),
+      ...['aggregation', 'secondaryAggregation'].flatMap((key) => json[key] ?? []),
+    ];
+    const filter = textAt(json, 'filter');
+    const own = aggregations.length > 0 ? [{ filter, aggregations }] : [];
+    return [...own, ...Object.values(json).flatMap(queriesIn)];
+  }
+
+  test.each([...dashboards, ...alerts])('reads and can align every query of $name', ({ json }) => {
+    for (const { filter, aggregations } of queriesIn(json)) {
+      const metric = KNOWN_METRICS.get(parseMetricFilter(filter).metricType)!;
+      const steps = aggregations as unknown as readonly Aggregation[];
+      expect(() => checkAggregations(filter, steps, metric)).not.toThrow();
     }
   });
 });
