@@ -3,6 +3,15 @@
 /** Pages of one call before what they covered is noted: what a kill repeats is at most this. */
 export const PAGES_A_STEP = 8;
 
+/** Values of ids, authors or kinds in one filter: the strictest large relays take 500. */
+export const PART_VALUES_MAX = 500;
+/** Values of one tag in one filter: some relays take 256. */
+export const PART_TAG_VALUES_MAX = 250;
+/** A filter in bytes: far below the 128 KiB of strfry's messages, with room for 500 authors. */
+export const PART_BYTES_MAX = 49_152;
+/** What a message takes beside its filter: verb, name, times, and the first words of NIP-77. */
+export const MESSAGE_BYTES_OVERHEAD = 1_024;
+
 /**
  * Ids asked for in one REQ, and in the ones that ask again for what did not come: the strictest of
  * the large relays take filters of a few hundred, others cut them silently.
