@@ -3,9 +3,13 @@ import type { Filter } from '../nostr/filter.ts';
 import { filterKey } from '../nostr/filter-key.ts';
 import { plainFilter } from '../nostr/plain-filter.ts';
 import type { RelayInformation } from '../upstream/information.ts';
+import { DEFAULT_LIMITS } from '../upstream/limits.ts';
 import {
-  MESSAGE_BYTES_OVERHEAD,
+  FOLLOWED_FILTERS,
+  FOLLOWED_REQ_BYTES_MAX,
+  FOLLOWED_SUBSCRIPTIONS,
   PART_BYTES_MAX,
+  PART_MESSAGE_SHARE,
   PART_TAG_VALUES_MAX,
   PART_VALUES_MAX,
 } from './limits.ts';
@@ -20,7 +24,7 @@ export interface FilterPart {
 /** How many bytes of filter a source's messages have room for, by its NIP-11 document. */
 export function partBytesMaxOf({ messageBytesMax }: RelayInformation = {}): number {
   if (messageBytesMax === undefined) return PART_BYTES_MAX;
-  return Math.min(PART_BYTES_MAX, messageBytesMax - MESSAGE_BYTES_OVERHEAD);
+  return Math.min(PART_BYTES_MAX, Math.floor(PART_MESSAGE_SHARE * messageBytesMax));
 }
 
 /** A source's filters in parts that its messages have room for; each part once. */
@@ -63,6 +67,39 @@ export function cutFilter(filter: Filter, bytesMax: number): Filter[] {
 /** About what a filter takes in a message. */
 export const filterBytes = (filter: Filter): number =>
   Buffer.byteLength(JSON.stringify(plainFilter(filter)));
+
+/** REQs for live following, and how many parts there was no room for. */
+export interface LiveRequests {
+  readonly requests: readonly (readonly Filter[])[];
+  readonly left: number;
+}
+
+/** A source's parts as REQs of several filters, as many as it takes at a time. */
+export function liveRequests(
+  filters: readonly Filter[],
+  information: RelayInformation = {},
+): LiveRequests {
+  const { subscriptionsMax = FOLLOWED_SUBSCRIPTIONS, filtersMax = FOLLOWED_FILTERS } = information;
+  const bytesMax = Math.min(partBytesMaxOf(information), FOLLOWED_REQ_BYTES_MAX);
+  const parts = partsOf(filters, information);
+  const requests: Filter[][] = [];
+  let bytes = 0;
+  for (const [taken, { filter }] of parts.entries()) {
+    const size = filterBytes(filter);
+    const last = requests.at(-1);
+    bytes += size;
+    if (last !== undefined && last.length < filtersMax && bytes <= bytesMax) {
+      last.push(filter);
+      continue;
+    }
+    if (requests.length >= Math.min(subscriptionsMax, DEFAULT_LIMITS.subscriptionsMax)) {
+      return { requests, left: parts.length - taken };
+    }
+    requests.push([filter]);
+    bytes = size;
+  }
+  return { requests, left: 0 };
+}
 
 interface Placed<T> {
   readonly value: T;

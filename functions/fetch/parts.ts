@@ -68,7 +68,12 @@ export async function openFetcher(
         if (source?.state !== 'active' || source.nextAt.getTime() > Date.now()) return undefined;
         // Before the visit: what it fetches is still on its way afterwards, and what a measurement
         // finds missing is fetched by the visit.
-        await measureDue(source, ports, limits(), configuration.FETCH_COVERAGE_HOURS, lost);
+        const hours = configuration.FETCH_COVERAGE_HOURS;
+        await measureDue(source, ports, limits(), hours, lost).catch((error: unknown) => {
+          if (lost.aborted) throw error;
+          // A figure that cannot be had now must not keep events from being fetched.
+          log.error('coverage could not be measured', { source: source.url, error });
+        });
         return runPiece(source, ports, limits(), lost);
       }),
     async close() {

@@ -1,9 +1,9 @@
 import type { Source } from '../database/sources.ts';
 import type { NostrEvent } from '../nostr/event.ts';
 import type { Filter } from '../nostr/filter.ts';
-import { filterKey } from '../nostr/filter-key.ts';
 import type { Items } from '../nostr/negentropy/items.ts';
 import type { Connection } from '../upstream/connection.ts';
+import { partsOf } from './filter-parts.ts';
 import { SENT_AT_A_TIME, SENT_IDS_MAX } from './limits.ts';
 import { missingRanges, newerPart, type Range } from './ranges.ts';
 import type { Tally } from './tally.ts';
@@ -45,9 +45,9 @@ export async function sendEvents(
   tally: Tally,
 ): Promise<number> {
   let sent = 0;
-  for (const filter of source.filters) {
+  for (const { filter, key: partKey } of partsOf(source.filters)) {
     // Ranges of sending stand beside those of fetching, under a name of their own.
-    const key = `up:${filterKey(filter)}`;
+    const key = `up:${partKey}`;
     const now = Math.floor(ports.nowMs() / 1_000);
     const covered = [...(await ports.covered(source.id, key))];
     const last = covered.pop();
