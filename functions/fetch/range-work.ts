@@ -31,6 +31,8 @@ export interface RangePorts {
     signal: AbortSignal,
   ): Promise<Items | undefined>;
   readonly nowMs: () => number;
+  /** Measures pauses; the system's by default. */
+  readonly clock?: Clock;
 }
 
 export interface RangeBounds {
@@ -75,15 +77,14 @@ export class RangeWork {
     delivery: Delivery,
     tally: Tally,
     bounds: RangeBounds,
-    clock: Clock = systemClock,
   ) {
     this.#connection = connection;
     this.#ports = ports;
     this.#delivery = delivery;
     this.#tally = tally;
     this.#bounds = bounds;
-    this.#clock = clock;
-    this.#backoff = new Backoff(connection, clock);
+    this.#clock = ports.clock ?? systemClock;
+    this.#backoff = new Backoff(connection, this.#clock);
     this.#nip77 = bounds.nip77 && frameBytesMaxOf(bounds.information) !== undefined;
     const comparing = {
       held: ports.held,

@@ -1,0 +1,137 @@
+import { type PieceLimits, type PieceReport, runPiece } from '../../functions/fetch/piece.ts';
+import { missingRanges, mergeRanges, type Range } from '../../functions/fetch/ranges.ts';
+import type { Source, SourceRun } from '../../functions/database/sources.ts';
+import type { NostrEvent } from '../../functions/nostr/event.ts';
+import { matchesFilter } from '../../functions/nostr/filter.ts';
+import { ItemsBuilder } from '../../functions/nostr/negentropy/builder.ts';
+import { type Clock, systemClock } from '../../functions/upstream/clock.ts';
+import { connect } from '../../functions/upstream/connection.ts';
+import type { RelayInformation } from '../../functions/upstream/information.ts';
+import { silentLog } from './pubsub.ts';
+import type { ScriptedRelay } from './scripted-relay.ts';
+
+const LIMITS: PieceLimits = {
+  pieceMs: 60_000,
+  eventsMax: 1_000_000,
+  bytesMax: 1e9,
+  requestsMax: 100_000,
+  overlapSeconds: 0,
+  sinceSeconds: 0,
+};
+
+/** The pauses of the fetcher, which double from a second to half a minute, are over at once. */
+const WITHOUT_PAUSES: Clock = {
+  nowMs: systemClock.nowMs,
+  after(delayMs, run) {
+    const isPause = delayMs === 30_000 || Number.isInteger(Math.log2(delayMs / 1_000));
+    return systemClock.after(isPause ? 0 : delayMs, run);
+  },
+};
+
+export interface VisitOptions {
+  readonly source?: Partial<Source>;
+  readonly limits?: Partial<PieceLimits>;
+  readonly information?: RelayInformation;
+  readonly secretKey?: Uint8Array;
+  /** Called for each event that goes into `incoming`; may throw as Pub/Sub does. */
+  readonly publish?: () => void;
+}
+
+/** Our side of visits to one upstream, with a database that is a list in memory. */
+export class Visiting {
+  readonly stored = new Map<string, NostrEvent>();
+  readonly ranges = new Map<string, Range[]>();
+  readonly runs: SourceRun[] = [];
+  readonly relay: ScriptedRelay;
+
+  constructor(relay: ScriptedRelay) {
+    this.relay = relay;
+  }
+
+  async visit(options: VisitOptions = {}): Promise<PieceReport> {
+    const { information, secretKey } = options;
+    const source = { ...this.#source(), ...options.source };
+    const change = (key: string, to: readonly Range[]): void =>
+      void this.ranges.set(key, mergeRanges(to));
+    const rangesOf = (key: string): Range[] => this.ranges.get(key) ?? [];
+    const whole = { since: 0, until: Number.MAX_SAFE_INTEGER };
+    return runPiece(
+      source,
+      {
+        connect: (_, signal) =>
+          connect(this.relay.url, {
+            verifier: 'none',
+            signal,
+            ...(secretKey && { auth: { secretKey } }),
+          }),
+        information: async () => information,
+        covered: async (_, key) => rangesOf(key),
+        cover: async ({ filterKey, since, until }) =>
+          change(filterKey, [...rangesOf(filterKey), { since, until }]),
+        uncover: async ({ filterKey, since, until }) => {
+          const gaps = missingRanges(rangesOf(filterKey), whole);
+          change(filterKey, missingRanges([...gaps, { since, until }], whole));
+        },
+        held: async (filter, range, idsMax) => {
+          const builder = new ItemsBuilder();
+          for (const event of this.stored.values()) {
+            if (matchesFilter({ ...filter, ...range }, event)) {
+              builder.add(event.created_at, event.id);
+            }
+          }
+          return builder.size > idsMax ? undefined : builder.seal();
+        },
+        known: async (events) =>
+          new Set(events.map(({ id }) => id).filter((id) => this.stored.has(id))),
+        publish: async ({ text }) => {
+          options.publish?.();
+          const event = JSON.parse(text) as NostrEvent;
+          this.stored.set(event.id, event);
+        },
+        policy: () => ({ ok: true, value: undefined }),
+        events: async () => [],
+        record: async (_, run) => void this.runs.push(run),
+        quarantine: async () => {},
+        chance: () => 0.5,
+        nowMs: Date.now,
+        clock: WITHOUT_PAUSES,
+        log: silentLog,
+      },
+      { ...LIMITS, ...options.limits },
+      new AbortController().signal,
+    );
+  }
+
+  #source(): Source {
+    const counts = {
+      requests: 0,
+      newEvents: 0,
+      events: 0,
+      bytes: 0,
+      invalid: 0,
+      successes: 0,
+      failures: 0,
+    };
+    return {
+      id: 1,
+      url: this.relay.url,
+      origin: 'configured',
+      direction: 'down',
+      state: 'active',
+      reason: undefined,
+      filters: [{}],
+      limits: {},
+      auth: false,
+      counts,
+      standing: { newPerRequest: 0, uptime: 1, failuresInRow: 0 },
+      lastSuccessAt: undefined,
+      lastFailureAt: undefined,
+      lastFailure: undefined,
+      nextAt: new Date(0),
+      measureAskedAt: undefined,
+      nip77: undefined,
+      information: undefined,
+      createdAt: new Date(0),
+    };
+  }
+}
