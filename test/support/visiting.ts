@@ -1,10 +1,13 @@
+import { measureDue } from '../../functions/fetch/measure.ts';
+import type { FetchPorts } from '../../functions/fetch/parts.ts';
 import { type PieceLimits, type PieceReport, runPiece } from '../../functions/fetch/piece.ts';
 import { missingRanges, mergeRanges, type Range } from '../../functions/fetch/ranges.ts';
+import type { Coverage } from '../../functions/database/coverage.ts';
 import type { Source, SourceRun } from '../../functions/database/sources.ts';
 import type { NostrEvent } from '../../functions/nostr/event.ts';
 import { matchesFilter } from '../../functions/nostr/filter.ts';
 import { ItemsBuilder } from '../../functions/nostr/negentropy/builder.ts';
-import { type Clock, systemClock } from '../../functions/upstream/clock.ts';
+import { systemClock } from '../../functions/upstream/clock.ts';
 import { connect } from '../../functions/upstream/connection.ts';
 import type { RelayInformation } from '../../functions/upstream/information.ts';
 import { silentLog } from './pubsub.ts';
@@ -19,14 +22,8 @@ const LIMITS: PieceLimits = {
   sinceSeconds: 0,
 };
 
-/** The pauses of the fetcher, which double from a second to half a minute, are over at once. */
-const WITHOUT_PAUSES: Clock = {
-  nowMs: systemClock.nowMs,
-  after(delayMs, run) {
-    const isPause = delayMs === 30_000 || Number.isInteger(Math.log2(delayMs / 1_000));
-    return systemClock.after(isPause ? 0 : delayMs, run);
-  },
-};
+/** The pauses of the fetcher, which double from a second to half a minute. */
+const isPause = (ms: number): boolean => ms === 30_000 || Number.isInteger(Math.log2(ms / 1_000));
 
 export interface VisitOptions {
   readonly source?: Partial<Source>;
@@ -42,6 +39,9 @@ export class Visiting {
   readonly stored = new Map<string, NostrEvent>();
   readonly ranges = new Map<string, Range[]>();
   readonly runs: SourceRun[] = [];
+  readonly figures: Coverage[] = [];
+  /** How often it waited because it was told to; each time is over at once. */
+  pauses = 0;
   readonly relay: ScriptedRelay;
 
   constructor(relay: ScriptedRelay) {
@@ -49,57 +49,71 @@ export class Visiting {
   }
 
   async visit(options: VisitOptions = {}): Promise<PieceReport> {
-    const { information, secretKey } = options;
     const source = { ...this.#source(), ...options.source };
+    const limits = { ...LIMITS, ...options.limits };
+    return runPiece(source, this.#ports(options), limits, new AbortController().signal);
+  }
+
+  /** Has every filter measured that is covered without a gap. */
+  async measure(options: VisitOptions = {}): Promise<void> {
+    const source = { ...this.#source(), ...options.source };
+    await measureDue(source, this.#ports(options), LIMITS, 1, new AbortController().signal);
+  }
+
+  #ports({ information, secretKey, publish }: VisitOptions): FetchPorts {
     const change = (key: string, to: readonly Range[]): void =>
       void this.ranges.set(key, mergeRanges(to));
     const rangesOf = (key: string): Range[] => this.ranges.get(key) ?? [];
     const whole = { since: 0, until: Number.MAX_SAFE_INTEGER };
-    return runPiece(
-      source,
-      {
-        connect: (_, signal) =>
-          connect(this.relay.url, {
-            verifier: 'none',
-            signal,
-            ...(secretKey && { auth: { secretKey } }),
-          }),
-        information: async () => information,
-        covered: async (_, key) => rangesOf(key),
-        cover: async ({ filterKey, since, until }) =>
-          change(filterKey, [...rangesOf(filterKey), { since, until }]),
-        uncover: async ({ filterKey, since, until }) => {
-          const gaps = missingRanges(rangesOf(filterKey), whole);
-          change(filterKey, missingRanges([...gaps, { since, until }], whole));
-        },
-        held: async (filter, range, idsMax) => {
-          const builder = new ItemsBuilder();
-          for (const event of this.stored.values()) {
-            if (matchesFilter({ ...filter, ...range }, event)) {
-              builder.add(event.created_at, event.id);
-            }
-          }
-          return builder.size > idsMax ? undefined : builder.seal();
-        },
-        known: async (events) =>
-          new Set(events.map(({ id }) => id).filter((id) => this.stored.has(id))),
-        publish: async ({ text }) => {
-          options.publish?.();
-          const event = JSON.parse(text) as NostrEvent;
-          this.stored.set(event.id, event);
-        },
-        policy: () => ({ ok: true, value: undefined }),
-        events: async () => [],
-        record: async (_, run) => void this.runs.push(run),
-        quarantine: async () => {},
-        chance: () => 0.5,
-        nowMs: Date.now,
-        clock: WITHOUT_PAUSES,
-        log: silentLog,
+    return {
+      connect: (_, signal) =>
+        connect(this.relay.url, {
+          verifier: 'none',
+          signal,
+          ...(secretKey && { auth: { secretKey } }),
+        }),
+      information: async () => information,
+      covered: async (_, key) => rangesOf(key),
+      cover: async ({ filterKey, since, until }) =>
+        change(filterKey, [...rangesOf(filterKey), { since, until }]),
+      uncover: async ({ filterKey, since, until }) => {
+        const gaps = missingRanges(rangesOf(filterKey), whole);
+        change(filterKey, missingRanges([...gaps, { since, until }], whole));
       },
-      { ...LIMITS, ...options.limits },
-      new AbortController().signal,
-    );
+      held: async (filter, range, idsMax) => {
+        const builder = new ItemsBuilder();
+        for (const event of this.stored.values()) {
+          if (matchesFilter({ ...filter, ...range }, event)) {
+            builder.add(event.created_at, event.id);
+          }
+        }
+        return builder.size > idsMax ? undefined : builder.seal();
+      },
+      known: async (events) =>
+        new Set(events.map(({ id }) => id).filter((id) => this.stored.has(id))),
+      wanted: async (events) => events.filter(({ id }) => !this.stored.has(id)),
+      publish: async ({ text }) => {
+        publish?.();
+        const event = JSON.parse(text) as NostrEvent;
+        this.stored.set(event.id, event);
+      },
+      policy: () => ({ ok: true, value: undefined }),
+      events: async () => [],
+      record: async (_, run) => void this.runs.push(run),
+      quarantine: async () => {},
+      append: async (figure) => void this.figures.push(figure),
+      lastMeasuredAt: async () => undefined,
+      chance: () => 0.5,
+      nowMs: Date.now,
+      clock: {
+        nowMs: systemClock.nowMs,
+        after: (delayMs, run) => {
+          if (isPause(delayMs)) this.pauses += 1;
+          return systemClock.after(isPause(delayMs) ? 0 : delayMs, run);
+        },
+      },
+      log: silentLog,
+    };
   }
 
   #source(): Source {

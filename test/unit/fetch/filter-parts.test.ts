@@ -1,4 +1,9 @@
-import { cutFilter, filterBytes, partsOf } from '../../../functions/fetch/filter-parts.ts';
+import {
+  cutFilter,
+  filterBytes,
+  liveRequests,
+  partsOf,
+} from '../../../functions/fetch/filter-parts.ts';
 import type { Filter } from '../../../functions/nostr/filter.ts';
 import { filterKey } from '../../../functions/nostr/filter-key.ts';
 import { requestText } from '../../../functions/upstream/messages.ts';
@@ -97,5 +102,31 @@ describe('cutting', () => {
       const text = requestText('s1', [{ ...filter, since: 0, until: 1e10, limit: 500 }]);
       expect(text.length).toBeLessThanOrEqual(2_048);
     }
+  });
+});
+
+describe('following a filter of thousands of authors', () => {
+  const filters = [{ authors: authorsOf(4_000) }];
+
+  it('takes as many REQs as it needs, each of them one that relays take', () => {
+    const { requests, left } = liveRequests(filters);
+    expect(left).toBe(0);
+    expect(requests.flat()).toHaveLength(partsOf(filters).length);
+    for (const request of requests) {
+      expect(request.length).toBeLessThanOrEqual(10);
+      expect(requestText('s1', request).length).toBeLessThan(STRFRY_MESSAGE_BYTES / 2);
+    }
+  });
+
+  it('keeps to the subscriptions and filters of the relay, and says what is left', () => {
+    const few = { subscriptionsMax: 2, filtersMax: 1 };
+    const { requests, left } = liveRequests(filters, few);
+    expect(requests.map((request) => request.length)).toEqual([1, 1]);
+    expect(left).toBe(partsOf(filters).length - 2);
+  });
+
+  it('is one REQ where there are few filters, as it always was', () => {
+    const some: Filter[] = [{ kinds: [1] }, { kinds: [7] }];
+    expect(liveRequests(some)).toEqual({ requests: [some], left: 0 });
   });
 });
