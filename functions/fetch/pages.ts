@@ -148,7 +148,10 @@ async function walkBack(
     if (slice.events.length > 0) await delivered(options, slice.events);
     walk.events += slice.events.length;
     walk.wholeFrom = slice.wholeFrom;
-    if (walk.events >= budget.eventsMax && walk.wholeFrom > since) return 'budget';
+    if (walk.wholeFrom <= since) continue;
+    const { requestsWanted = Number.POSITIVE_INFINITY, eventsMax } = budget;
+    const isEnough = walk.wholeFrom <= until && source.requests >= requestsWanted;
+    if (isEnough || walk.events >= eventsMax) return 'budget';
   }
   return 'complete';
 }

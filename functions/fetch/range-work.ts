@@ -66,7 +66,6 @@ export class RangeWork {
   #nip77: boolean;
   #authenticated = false;
   #covered = 0;
-  #pagesAStep = PAGES_A_STEP;
   /** The most that came for one request so far. */
   #largestPage = 0;
   #impatient: UpstreamFailure | undefined;
@@ -136,10 +135,6 @@ export class RangeWork {
       const left = step.left ?? [range];
       waiting.push(...[...left].reverse());
       if (step.failure !== undefined) await this.#overcome(step.failure);
-      // A crowded second may take more requests than a step has.
-      else if (step.whole.length === 0 && step.left?.[0]?.until === range.until) {
-        this.#pagesAStep *= 2;
-      } else this.#pagesAStep = PAGES_A_STEP;
     }
     return true;
   }
@@ -204,7 +199,8 @@ export class RangeWork {
       ...(limitMax !== undefined && { limitMax }),
       gives: this.#largestPage,
       budget: {
-        requestsMax: Math.min(this.#pagesAStep, requestsMax - this.#tally.requests),
+        requestsMax: requestsMax - this.#tally.requests,
+        requestsWanted: PAGES_A_STEP,
         bytesMax: bytesMax - this.#connection.bytesReceived,
         eventsMax: eventsMax - this.#delivery.counts.events,
         deadlineMs: endsAtMs - this.#ports.nowMs(),

@@ -11,6 +11,8 @@ import { Backoff } from './backoff.ts';
 /** What a piece of work may cost. */
 export interface FetchBudget {
   readonly requestsMax: number;
+  /** Ends it sooner where some seconds are whole by then: a crowded second is not left in the middle. */
+  readonly requestsWanted?: number;
   /** Of the relay's messages, as they are in memory. */
   readonly bytesMax: number;
   /** Looked at between two pages: the last page may go beyond it. */
