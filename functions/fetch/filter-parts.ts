@@ -9,6 +9,7 @@ import {
   FOLLOWED_REQ_BYTES_MAX,
   FOLLOWED_SUBSCRIPTIONS,
   PART_BYTES_MAX,
+  PART_BYTES_MIN,
   PART_MESSAGE_SHARE,
   PART_TAG_VALUES_MAX,
   PART_VALUES_MAX,
@@ -24,7 +25,8 @@ export interface FilterPart {
 /** How many bytes of filter a source's messages have room for, by its NIP-11 document. */
 export function partBytesMaxOf({ messageBytesMax }: RelayInformation = {}): number {
   if (messageBytesMax === undefined) return PART_BYTES_MAX;
-  return Math.min(PART_BYTES_MAX, Math.floor(PART_MESSAGE_SHARE * messageBytesMax));
+  const bytes = Math.floor(PART_MESSAGE_SHARE * messageBytesMax);
+  return Math.min(PART_BYTES_MAX, Math.max(PART_BYTES_MIN, bytes));
 }
 
 /** A source's filters in parts that its messages have room for; each part once. */

@@ -140,7 +140,9 @@ async function listen(
         const asked = filters.map((filter) => ({ ...filter, since }));
         const words = await listenTo(connection, asked, batches);
         // The others go on.
-        ports.log.info('a subscription ended', { source: source.url, reason: words });
+        if (words !== undefined) {
+          ports.log.info('a subscription ended', { source: source.url, reason: words });
+        }
         return words;
       }),
     );

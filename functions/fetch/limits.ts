@@ -9,6 +9,8 @@ export const PART_VALUES_MAX = 500;
 export const PART_TAG_VALUES_MAX = 250;
 /** A filter in bytes: far below the 128 KiB of strfry's messages, with room for 500 authors. */
 export const PART_BYTES_MAX = 49_152;
+/** Whatever an upstream says of its messages: a filter for each author would never come to an end. */
+export const PART_BYTES_MIN = 1_024;
 /** The share of an upstream's longest message that a filter may take; the rest is for NIP-77. */
 export const PART_MESSAGE_SHARE = 0.75;
 
@@ -57,8 +59,8 @@ export const DIFFERING_IDS_MAX = 60_000;
 /** Above this share of announced ids that are withheld, a range does not count as whole. */
 export const WITHHELD_SHARE_MAX = 0.01;
 
-/** The first range that is reconciled; an hour of the largest relays is some ten thousand events. */
-export const RECONCILED_SECONDS_FIRST = 3_600;
+/** The first range that is reconciled: an hourly visit in one, and of the largest relays not too much. */
+export const RECONCILED_SECONDS_FIRST = 7_200;
 
 /** An empty answer for more than this is doubted: a relay may just be starting. */
 export const EMPTY_DOUBTED_SECONDS = 86_400;

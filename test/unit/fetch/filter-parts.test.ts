@@ -95,6 +95,11 @@ describe('cutting', () => {
     expect(parts.map((part) => part.tags?.get('t')?.length)).toEqual([1, 1]);
   });
 
+  it('is not driven to a part for each author by a nonsense limit', () => {
+    const parts = partsOf([{ authors: authorsOf(300) }], { messageBytesMax: 1 });
+    expect(parts.length).toBeLessThan(60);
+  });
+
   it('keeps every REQ within the message length of a small relay', () => {
     const information = { messageBytesMax: 2_048 };
     const parts = partsOf([{ authors: authorsOf(300), kinds: [1] }], information);
