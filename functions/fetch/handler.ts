@@ -17,9 +17,10 @@ const METHOD_NOT_ALLOWED = 405;
 const SERVICE_UNAVAILABLE = 503;
 
 /**
- * The HTTP side of fetch. A piece of work is always acknowledged: whatever the source did stands
- * in its record, and the next call of the scheduler hands it out again when it is due. Only where
- * our own database or Pub/Sub fails is the answer 503. Never rejects and never throws.
+ * The HTTP side of fetch. A piece of work is always acknowledged: whatever the source did, or our
+ * own side failed to do, stands in its record, and the next call of the scheduler hands it out again
+ * when it is due. Only where that cannot be noted is the answer 503; a redelivery finds a source
+ * that is not due and does nothing. Never rejects and never throws.
  */
 export function fetchHandler(open: () => Promise<Fetcher>, log: Log): HttpFunction {
   const fetcherOf = openOnce(open);

@@ -77,8 +77,13 @@ export async function openFetcher(
         if (source?.state !== 'active' || source.nextAt.getTime() > Date.now()) return undefined;
         // Before the visit: what it fetches is still on its way afterwards, and what a measurement
         // finds missing is fetched by the visit.
+        const hours = configuration.FETCH_COVERAGE_HOURS;
         const measuring = withSourceLimits(limits(), source);
-        await measureDue(source, ports, measuring, configuration.FETCH_COVERAGE_HOURS, lost);
+        await measureDue(source, ports, measuring, hours, lost).catch((error: unknown) => {
+          if (lost.aborted) throw error;
+          // A figure that cannot be had now must not keep events from being fetched.
+          log.error('coverage could not be measured', { source: source.url, error });
+        });
         return runPiece(source, ports, limits(), lost);
       }),
     async close() {

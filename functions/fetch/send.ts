@@ -3,10 +3,10 @@ import type { Sent } from '../database/sent.ts';
 import type { Source } from '../database/sources.ts';
 import type { NostrEvent } from '../nostr/event.ts';
 import type { Filter } from '../nostr/filter.ts';
-import { filterKey } from '../nostr/filter-key.ts';
 import { compileFilter } from '../nostr/matcher.ts';
 import type { Items } from '../nostr/negentropy/items.ts';
 import type { Connection } from '../upstream/connection.ts';
+import { type FilterPart, partsOf } from './filter-parts.ts';
 import { SENT_AT_A_TIME, SENT_IDS_MAX } from './limits.ts';
 import { Offering } from './offering.ts';
 import { missingRanges, newerPart, type Range } from './ranges.ts';
@@ -86,17 +86,8 @@ export async function sendEvents(
   return !offering.ended;
 }
 
-/** A filter, and its name in what is noted. */
-interface Part {
-  readonly filter: Filter;
-  readonly key: string;
-}
-
-const partsOf = (filters: readonly Filter[]): readonly Part[] =>
-  filters.map((filter) => ({ filter, key: filterKey(filter) }));
-
 /** Ranges of sending stand beside those of fetching, under a name of their own. */
-const pastKey = ({ key }: Part): string => `up:${key}`;
+const pastKey = ({ key }: FilterPart): string => `up:${key}`;
 
 /**
  * Where sending goes on. Filters that were not followed up to there begin anew with their past,
@@ -121,7 +112,7 @@ async function begin(source: Source, ports: SendPorts): Promise<Sent> {
 async function beginAnew(
   source: Source,
   ports: SendPorts,
-  parts: readonly Part[],
+  parts: readonly FilterPart[],
   sent: Sent,
 ): Promise<Sent> {
   for (const part of parts) {
