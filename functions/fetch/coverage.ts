@@ -125,7 +125,8 @@ async function reallyMissing(
 /**
  * Each sample is a page that begins at its moment; its oldest second may be cut, and is left out.
  * The moments differ each time. Where events are missing, all between the two nearest samples that
- * are held whole is incomplete.
+ * are held whole is incomplete; where that is so at several places, so is most likely what lies
+ * between samples that are whole, and everything counts as incomplete.
  */
 async function bySamples(
   connection: Connection,
@@ -150,6 +151,7 @@ async function bySamples(
     samples.push({ until: n === 0 ? window.until : until, last, whole: missing.size === 0 });
   }
   const held = [...seen.values()].filter(Boolean).length;
+  const incomplete = betweenWhole(samples, window);
   return {
     source: source.id,
     filterKey: filterKey(filter),
@@ -157,7 +159,7 @@ async function bySamples(
     held,
     method: 'sampled',
     ...window,
-    incomplete: betweenWhole(samples, window),
+    incomplete: incomplete.length > 1 ? [window] : incomplete,
   };
 }
 

@@ -1,4 +1,5 @@
-import { Relay } from 'nostr-tools/relay';
+import { AbstractRelay } from 'nostr-tools/abstract-relay';
+import { verifyEvent } from 'nostr-tools/pure';
 import type { NostrEvent } from '../../functions/nostr/event.ts';
 import { fetchAll } from '../support/fetch-all.ts';
 import { difference, idsOf } from '../support/fetching.ts';
@@ -62,7 +63,7 @@ describe(`nostr-tools' negentropy with a running system, ${EVENTS} events on eac
   const ours = all.filter((_, n) => n % 10 !== 0);
   /** What the client holds. */
   const theirs = new Map<string, NostrEvent>();
-  let client: Relay;
+  let client: AbstractRelay;
 
   beforeAll(async () => {
     all.forEach((event, n) => {
@@ -73,7 +74,8 @@ describe(`nostr-tools' negentropy with a running system, ${EVENTS} events on eac
     const stream = new EventStream({ url, source: () => source.next().value, inFlight: 128 });
     await stream.done;
     expect(stream.refused.size).toBe(0);
-    client = await Relay.connect(url, {
+    client = await AbstractRelay.connect(url, {
+      verifyEvent,
       websocketImplementation: CountingSocket as unknown as typeof WebSocket,
     });
     client.onnotice = () => undefined;

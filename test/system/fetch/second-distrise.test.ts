@@ -7,7 +7,6 @@ import { difference, type Fetching, idsOf, openFetching } from '../../support/fe
 import { signedEvent } from '../../support/signed-events.ts';
 import { EventStream } from '../../support/stream.ts';
 import { type System, startSystem, useSystem } from '../../support/system.ts';
-import { until } from '../../support/until.ts';
 
 /** Some by default, 100000 when the whole is to be shown. */
 const EVENTS = Number(process.env['EVENTS'] ?? 10_000);
