@@ -116,9 +116,11 @@ export async function runPiece(
     await connection?.close();
   }
   if (lost.aborted) throw lost.reason;
-  const brought = delivery.counts.events + tally.rounds + sent;
+  // Rounds of NIP-77 are no sign of anything: some relay may go on with them for ever.
+  const brought = delivery.counts.events + (work?.covered ?? 0) + sent;
   if (!finished && brought === 0 && source.direction !== 'up') {
-    failure ??= `nothing came within ${limits.pieceMs / 1_000} s`;
+    const { requests } = tally;
+    failure ??= `nothing came within ${limits.pieceMs / 1_000} s and ${requests} requests`;
   }
   const report: PieceReport = {
     requests: tally.requests,

@@ -225,6 +225,11 @@ export class RangeWork {
           if (!isSilence(error)) this.#spoken = false;
           return this.#pageInstead();
         }
+        // Whoever reconciles badly may page well.
+        if (error.code === 'misbehaved' && BAD_NEGENTROPY.test(error.message)) {
+          this.#spoken = false;
+          return this.#pageInstead();
+        }
         const later = /^(auth-required|rate-limited):/.test(error.message);
         if (error.code === 'refused' && !later) return this.#pageInstead();
         throw error;
@@ -284,6 +289,9 @@ export class RangeWork {
 
 /** How relays say that a set is too large to be compared. */
 const TOO_MUCH = /^blocked:|too (many|big|large)|limit/i;
+
+/** What `reconcile` says of a message that is none; whatever else is wrong ends the visit. */
+const BAD_NEGENTROPY = /^negentropy:/;
 
 const isSilence = ({ cause }: UpstreamFailure): boolean =>
   cause instanceof UpstreamFailure && cause.code === 'timeout';
