@@ -5,8 +5,8 @@ import type { NostrEvent } from '../../../functions/nostr/event.ts';
 import { type Cable, layCable } from '../../support/cable.ts';
 import { difference, type Fetching, idsOf, openFetching } from '../../support/fetching.ts';
 import { signedEvent } from '../../support/signed-events.ts';
-import { EventStream } from '../../support/stream.ts';
 import { type System, startSystem, useSystem } from '../../support/system.ts';
+import { publishAll } from '../../support/two-sides.ts';
 
 /** Some by default, 100000 when the whole is to be shown. */
 const EVENTS = Number(process.env['EVENTS'] ?? 10_000);
@@ -86,15 +86,7 @@ describe(`a second Distrise as upstream, ${EVENTS} events`, () => {
     data = await mkdtemp(join(tmpdir(), 'distrise-second-'));
     fetching = openFetching(ours());
     await startUpstream('off');
-    const source = events.values();
-    const address = theirs?.urls[0] ?? '';
-    const stream = new EventStream({
-      url: address,
-      source: () => source.next().value,
-      inFlight: 128,
-    });
-    await stream.done;
-    expect(stream.refused.size).toBe(0);
+    await publishAll(theirs?.urls[0] ?? '', events);
   }, TIMEOUT_MS);
   afterAll(async () => {
     await fetching.close();
