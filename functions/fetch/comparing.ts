@@ -156,6 +156,11 @@ export class Comparing {
         if (!isSilence(error)) this.#spoken = false;
         return 'page';
       }
+      // Whoever compares badly may page well.
+      if (code === 'misbehaved' && BAD_NEGENTROPY.test(message)) {
+        this.#spoken = false;
+        return 'page';
+      }
       const later = ['auth-required', 'rate-limited'].includes(prefixOf(message));
       if (code !== 'refused' || later) throw error;
       return TOO_MUCH.test(message) ? undefined : 'page';
@@ -197,6 +202,9 @@ export class Comparing {
 
 /** How relays say that a set is too large to be compared. */
 const TOO_MUCH = /^blocked:|too (many|big|large)|limit/i;
+
+/** What `reconcile` says of a message that is none; whatever else is wrong ends the visit. */
+const BAD_NEGENTROPY = /^negentropy:/;
 
 const isSilence = ({ cause }: UpstreamFailure): boolean =>
   cause instanceof UpstreamFailure && cause.code === 'timeout';

@@ -121,7 +121,8 @@ async function reallyMissing(
 /**
  * Each sample is a page that begins at its moment; its oldest second may be cut, and is left out.
  * The moments differ each time. Where events are missing, all between the two nearest samples that
- * are held whole is incomplete.
+ * are held whole is incomplete; where that is so at several places, so is most likely what lies
+ * between samples that are whole, and everything counts as incomplete.
  */
 async function bySamples(
   connection: Connection,
@@ -146,11 +147,12 @@ async function bySamples(
     samples.push({ until: n === 0 ? window.until : until, last, whole: missing.size === 0 });
   }
   const held = [...seen.values()].filter(Boolean).length;
+  const incomplete = betweenWhole(samples, window);
   return {
     theirs: seen.size,
     held,
     method: 'sampled',
-    incomplete: betweenWhole(samples, window),
+    incomplete: incomplete.length > 1 ? [window] : incomplete,
   };
 }
 

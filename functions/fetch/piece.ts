@@ -122,9 +122,12 @@ export async function runPiece(
   }
   if (lost.aborted) throw lost.reason;
   const { sent } = tally;
-  const brought = delivery.counts.events + tally.rounds + sent;
+  // Rounds of NIP-77 are no sign of anything: some relay may go on with them for ever.
+  const brought = delivery.counts.events + (work?.covered ?? 0) + sent;
   if (!finished && brought === 0) {
-    failure ??= work?.impatient ?? `nothing came within ${limits.pieceMs / 1_000} s`;
+    const { requests } = tally;
+    failure ??=
+      work?.impatient ?? `nothing came within ${limits.pieceMs / 1_000} s and ${requests} requests`;
   }
   const report: PieceReport = {
     requests: tally.requests,
