@@ -1,5 +1,6 @@
 import type { HttpFunction, Request, Response } from '@google-cloud/functions-framework';
 import type { Log } from '../cloud/log.ts';
+import type { Metrics } from '../cloud/metrics/registry.ts';
 import { openOnce } from '../cloud/open-once.ts';
 import { parsePush } from '../cloud/push.ts';
 import type { PlanReport } from './plan.ts';
@@ -21,8 +22,13 @@ const SERVICE_UNAVAILABLE = 503;
  * in its record, and the next call of the scheduler hands it out again when it is due. Only where
  * our own database or Pub/Sub fails is the answer 503. Never rejects and never throws.
  */
-export function fetchHandler(open: () => Promise<Fetcher>, log: Log): HttpFunction {
+export function fetchHandler(
+  open: () => Promise<Fetcher>,
+  log: Log,
+  metrics: Metrics,
+): HttpFunction {
   const fetcherOf = openOnce(open);
+  const failed = metrics.counter('fail_total', { reason: 'error' });
   return async (request: Request, response: Response): Promise<void> => {
     if (request.method !== 'POST') {
       response.status(METHOD_NOT_ALLOWED).end();
@@ -44,6 +50,7 @@ export function fetchHandler(open: () => Promise<Fetcher>, log: Log): HttpFuncti
       await fetcher.work(sourceId);
       response.status(NO_CONTENT).end();
     } catch (error) {
+      failed.add();
       log.error('fetch could not run', { error });
       response.status(SERVICE_UNAVAILABLE).end();
     }

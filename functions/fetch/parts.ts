@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Log } from '../cloud/log.ts';
+import type { Metrics } from '../cloud/metrics/registry.ts';
 import { openPostgres } from '../cloud/postgres.ts';
 import { openPublisher } from '../cloud/publisher.ts';
 import { openPubSub, openRawPublisher } from '../cloud/pubsub.ts';
-import { appendCoverage, readCoverage } from '../database/coverage.ts';
+import { appendCoverage, newestCoverage, readCoverage } from '../database/coverage.ts';
 import { coveredRanges, coverRange, uncoverRange } from '../database/fetch-ranges.ts';
 import { listIds, TooManyIds } from '../database/ids.ts';
 import { knownIds } from '../database/known-ids.ts';
@@ -20,6 +21,7 @@ import type { FetchConfiguration } from './configuration.ts';
 import { takenOf } from './delivery.ts';
 import type { Fetcher } from './handler.ts';
 import { measureDue } from './measure.ts';
+import { FetchMeter } from './meter.ts';
 import { openUpstream } from './open-upstream.ts';
 import { type PieceLimits, type PiecePorts, runPiece } from './piece.ts';
 import { type PlanPorts, plan } from './plan.ts';
@@ -38,22 +40,26 @@ export interface OpenFetcher extends Fetcher {
 export async function openFetcher(
   configuration: FetchConfiguration,
   log: Log,
+  metrics: Metrics,
 ): Promise<OpenFetcher> {
-  const { pool, close } = await openPostgres({ ...configuration, applicationName: 'fetch', log });
+  const applicationName = 'fetch';
+  const { pool, close } = await openPostgres({ ...configuration, applicationName, log, metrics });
   const pubsub = openPubSub(configuration);
   const incoming = openPublisher({
     pubsub,
     topic: configuration.TOPIC_INCOMING,
     pendingBytesMax: PENDING_BYTES_MAX,
+    metrics,
   });
   const work = openRawPublisher(pubsub, configuration.TOPIC_FETCH);
-  const ports = piecePorts(configuration, pool, (line) => incoming.publish(line), log);
+  const meter = new FetchMeter(metrics);
+  const ports = piecePorts(configuration, pool, (line) => incoming.publish(line), log, meter);
   // Anew each time: how far back is wanted goes by the clock.
   const limits = () => pieceLimitsOf(configuration);
   return {
     plan: () =>
       plan(
-        planPorts(pool, (id) => handOut(work, id), log),
+        planPorts(pool, (id) => handOut(work, id), log, metrics),
         {
           configured: configuration.FETCH_SOURCES,
           outbox: configuration.FETCH_OUTBOX === 'on',
@@ -69,7 +75,10 @@ export async function openFetcher(
         // Before the visit: what it fetches is still on its way afterwards, and what a measurement
         // finds missing is fetched by the visit.
         await measureDue(source, ports, limits(), configuration.FETCH_COVERAGE_HOURS, lost);
-        return runPiece(source, ports, limits(), lost);
+        const beganMs = performance.now();
+        const report = await runPiece(source, ports, limits(), lost);
+        meter.visited(report, performance.now() - beganMs);
+        return report;
       }),
     async close() {
       await Promise.allSettled([incoming.close(), work.close(), close()]);
@@ -86,11 +95,18 @@ export function piecePorts(
   pool: Pool,
   publish: PiecePorts['publish'],
   log: Log,
+  meter: FetchMeter,
 ): FetchPorts {
+  const upstream = openUpstream(configuration);
   const policy = policyOf(writeRulesOf(configuration));
   const known = (events: readonly NostrEvent[]) => knownIds(pool, events);
   return {
-    ...openUpstream(configuration),
+    ...upstream,
+    async connect(source, signal, onFault) {
+      const connection = await upstream.connect(source, signal, onFault);
+      meter.opened(connection.closed);
+      return connection;
+    },
     known,
     async wanted(events) {
       const taken = takenOf(events, { policy, nowMs: Date.now });
@@ -114,6 +130,7 @@ export function piecePorts(
     chance: Math.random,
     nowMs: Date.now,
     log,
+    meter,
   };
 }
 
@@ -132,7 +149,12 @@ export function pieceLimitsOf(configuration: FetchConfiguration): PieceLimits {
   };
 }
 
-function planPorts(pool: Pool, hand: (id: number) => Promise<void>, log: Log): PlanPorts {
+function planPorts(
+  pool: Pool,
+  hand: (id: number) => Promise<void>,
+  log: Log,
+  metrics: Metrics,
+): PlanPorts {
   return {
     introduce: async (source) => void (await sources.addSource(pool, source)),
     find: (url) => sources.sourceByUrl(pool, url),
@@ -140,7 +162,9 @@ function planPorts(pool: Pool, hand: (id: number) => Promise<void>, log: Log): P
     due: (limit) => sources.dueSources(pool, { limit }),
     newest: async (filter, limit) => parsed(await queryEvents(pool, filter, { limit })),
     handOut: hand,
+    coverage: (wanted) => newestCoverage(pool, wanted),
     log,
+    metrics,
   };
 }
 

@@ -3,7 +3,7 @@ import type { Log } from '../cloud/log.ts';
 import type { Source, SourceRun } from '../database/sources.ts';
 import { filterKey } from '../nostr/filter-key.ts';
 import type { Connection, Fault } from '../upstream/connection.ts';
-import { reasonOf, UpstreamFailure } from '../upstream/failure.ts';
+import { type FailureCode, reasonOf, UpstreamFailure } from '../upstream/failure.ts';
 import type { RelayInformation } from '../upstream/information.ts';
 import { Delivery, type DeliveryPorts } from './delivery.ts';
 import { FILTER_MS_MIN, INVALID_JUDGED_FROM, INVALID_SHARE_MAX } from './limits.ts';
@@ -56,6 +56,7 @@ export interface PieceReport {
   /** False where bounds ended it and there is more to fetch. */
   readonly finished: boolean;
   readonly failure: string | undefined;
+  readonly failureCode: FailureCode | undefined;
 }
 
 /**
@@ -79,6 +80,8 @@ export async function runPiece(
   const endsAtMs = ports.nowMs() + share * limits.pieceMs;
   let connection: Connection | undefined;
   let failure: string | undefined;
+  // What ends by itself ends for want of time.
+  let failureCode: FailureCode = 'timeout';
   let finished = false;
   let sent = 0;
   let invalid = 0;
@@ -108,6 +111,7 @@ export async function runPiece(
   } catch (error) {
     const ours = !(error instanceof UpstreamFailure) && !deadline.aborted;
     failure = reasonOf(error);
+    if (error instanceof UpstreamFailure && !deadline.aborted) failureCode = error.code;
     if (ours) throw error;
     // Work that takes longer than a piece is no failure of the source, if it brought anything.
     if (deadline.aborted && delivery.counts.events > 0) failure = undefined;
@@ -132,6 +136,7 @@ export async function runPiece(
     suspect: tally.suspect,
     finished,
     failure,
+    failureCode: failure === undefined ? undefined : failureCode,
   };
   await record(source, report, ports, {
     nip77: work?.nip77,

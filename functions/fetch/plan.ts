@@ -1,7 +1,10 @@
 import type { Log } from '../cloud/log.ts';
+import type { Metrics } from '../cloud/metrics/registry.ts';
+import type { NewestCoverage } from '../database/coverage.ts';
 import type { NewSource, Source } from '../database/sources.ts';
 import type { NostrEvent } from '../nostr/event.ts';
 import { OUTBOX_AUTHORS_A_QUERY, OUTBOX_AUTHORS_MAX, PLANNED_MAX } from './limits.ts';
+import { measureStanding } from './standing.ts';
 import { KIND_RELAY_LIST, KIND_RELAY_MONITORED, monitoredRelays, outboxesOf } from './outbox.ts';
 
 /** What planning reaches of the world. */
@@ -19,7 +22,12 @@ export interface PlanPorts {
   ): Promise<readonly NostrEvent[]>;
   /** Puts one source's piece of work into the topic `fetch`. */
   handOut(sourceId: number): Promise<void>;
+  /** The newest measurements of these filters of sources. */
+  coverage(
+    wanted: readonly { readonly source: number; readonly filterKey: string }[],
+  ): Promise<readonly NewestCoverage[]>;
   readonly log: Log;
+  readonly metrics: Metrics;
 }
 
 export interface PlanRules {
@@ -57,6 +65,12 @@ export async function plan(ports: PlanPorts, rules: PlanRules): Promise<PlanRepo
   if (rules.monitors) introduced += await introduceMonitored(ports, urls);
   const due = await ports.due(PLANNED_MAX);
   await Promise.all(due.map(({ id }) => ports.handOut(id)));
+  try {
+    await measureStanding(known, ports.coverage, ports.metrics);
+  } catch (error) {
+    // All is handed out; to be called again for a figure would hand it out twice.
+    ports.log.warning('coverage could not be read', { error });
+  }
   ports.log.debug('fetch planned', { introduced, handedOut: due.length });
   return { introduced, handedOut: due.length };
 }
