@@ -11,12 +11,14 @@ import { knownIds } from '../database/known-ids.ts';
 import { withLease } from '../database/leases.ts';
 import { queryEvents } from '../database/read.ts';
 import * as sources from '../database/sources.ts';
+import type { Source } from '../database/sources.ts';
 import type { NostrEvent } from '../nostr/event.ts';
 import type { Filter } from '../nostr/filter.ts';
 import { ItemsBuilder } from '../nostr/negentropy/builder.ts';
 import type { Items } from '../nostr/negentropy/items.ts';
 import { policyOf } from '../policy/rules.ts';
 import { writeRulesOf } from '../policy/variables.ts';
+import type { Fault } from '../upstream/connection.ts';
 import type { FetchConfiguration } from './configuration.ts';
 import { takenOf } from './delivery.ts';
 import type { Fetcher } from './handler.ts';
@@ -102,7 +104,7 @@ export function piecePorts(
   const known = (events: readonly NostrEvent[]) => knownIds(pool, events);
   return {
     ...upstream,
-    async connect(source, signal, onFault) {
+    async connect(source: Source, signal: AbortSignal, onFault?: (fault: Fault) => void) {
       const connection = await upstream.connect(source, signal, onFault);
       meter.opened(connection.closed);
       return connection;

@@ -10,6 +10,7 @@ import {
   FORMAT,
   type StoredMeta,
 } from '../../functions/cloud/envelope.ts';
+import { Registry } from '../../functions/cloud/metrics/registry.ts';
 import { openPublisher, type Publisher } from '../../functions/cloud/publisher.ts';
 import { migrate } from '../../functions/database/migrate.ts';
 import { readProvenance } from '../../functions/database/provenance.ts';
@@ -33,6 +34,7 @@ let cable: Cable;
 let pubsub: TestPubSub;
 let publisher: Publisher;
 let broadcast: Broadcast;
+let metrics: Registry;
 let told: { meta: StoredMeta; event: unknown }[];
 const parts: StoreParts[] = [];
 const servers: Server[] = [];
@@ -44,7 +46,13 @@ beforeEach(async () => {
   pubsub = await openTestPubSub(['incoming', 'stored', 'incoming-dead'], ['incoming']);
   await pubsub.client.createSubscription('incoming-dead', 'dead-reader');
   const { client } = pubsub;
-  publisher = openPublisher({ pubsub: client, topic: 'incoming', pendingBytesMax: 10_000_000 });
+  metrics = new Registry('store');
+  publisher = openPublisher({
+    pubsub: client,
+    topic: 'incoming',
+    pendingBytesMax: 10_000_000,
+    metrics: new Registry('relay'),
+  });
   told = [];
   broadcast = await openBroadcast({
     pubsub: client,
@@ -57,6 +65,7 @@ beforeEach(async () => {
     },
     onBreak: () => undefined,
     log: silentLog,
+    metrics: new Registry('relay'),
   });
 });
 
@@ -88,11 +97,11 @@ async function serve(change: (ports: StorePorts) => Partial<StorePorts> = () => 
   if (!configuration.ok) throw new Error(configuration.reason);
   const name = `store-${servers.length}`;
   const open = async () => {
-    const opened = await openStore(configuration.value, silentLog);
+    const opened = await openStore(configuration.value, silentLog, metrics);
     parts.push(opened);
     return { ...opened, ...change(opened) };
   };
-  functions.http(name, storeHandler(open, silentLog));
+  functions.http(name, storeHandler(open, silentLog, metrics));
   return listen(getTestServer(name));
 }
 
