@@ -22,6 +22,7 @@ import { openStore, type StoreParts } from '../../functions/store/parts.ts';
 import type { StorePorts } from '../../functions/store/store.ts';
 import { type Cable, layCable } from '../support/cable.ts';
 import { secretKeyOf, signEvent } from '../support/keys.ts';
+import { countOf } from '../support/metrics.ts';
 import { type TestDatabase, usePostgres } from '../support/postgres.ts';
 import { openTestPubSub, silentLog, type TestPubSub } from '../support/pubsub.ts';
 import { until } from '../support/until.ts';
@@ -187,6 +188,24 @@ describe('store behind Pub/Sub', () => {
       });
     }
     expect(await storedTexts()).toEqual(textsOf(events));
+  });
+
+  it('counts what it did, how long events waited for it, and what it took of database and queue', async () => {
+    await subscribe(await serve());
+    await publish(make(50));
+    await until(() => told.length === 50, { what: 'all outcomes' });
+    await until(() => countOf(metrics, 'success_total') === 50, { what: 'the end of the calls' });
+    expect(countOf(metrics, 'store_delay', { origin: 'client' })).toBe(50);
+    const stored = { kind_class: 'regular', outcome: 'stored' };
+    expect(countOf(metrics, 'events_total', stored)).toBe(50);
+    const calls = countOf(metrics, 'process_duration');
+    expect(calls).toBeGreaterThanOrEqual(1);
+    expect(countOf(metrics, 'message_events')).toBe(calls);
+    expect(countOf(metrics, 'database_wait')).toBeGreaterThanOrEqual(1);
+    expect(countOf(metrics, 'database_connections', { state: 'idle' })).toBeGreaterThanOrEqual(1);
+    expect(countOf(metrics, 'publish_duration')).toBeGreaterThanOrEqual(1);
+    expect(countOf(metrics, 'publish_failures_total')).toBe(0);
+    expect(countOf(metrics, 'label_faults_total')).toBe(0);
   });
 
   it('stores the neighbours of an event that the database refuses, and puts that one away', async () => {
