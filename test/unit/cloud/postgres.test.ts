@@ -120,7 +120,8 @@ describe('metrics of the pool', () => {
     const metrics = new Registry('relay');
     const { pool } = await start({ DATABASE_URL: 'postgres://127.0.0.1:1/none', metrics });
     await expect(pool.query('select 1')).rejects.toThrow();
-    expect(countOf(metrics, 'database_wait')).toBe(1);
+    await expect(pool.connect()).rejects.toThrow();
+    expect(countOf(metrics, 'database_wait')).toBe(2);
   });
 });
 

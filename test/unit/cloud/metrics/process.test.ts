@@ -20,8 +20,8 @@ describe('metrics of the process', () => {
     while (performance.now() < end);
     await pause(60);
     expect(countOf(metrics, 'event_loop_delay')).toBeGreaterThan(200);
-    await until(() => (countOf(metrics, 'event_loop_delay') ?? 999) < 200, {
-      what: 'a quiet loop',
-    });
+    // In so short a time one long delay among many would still be the 99th percentile.
+    const quiet = () => (countOf(metrics, 'event_loop_delay') ?? 999) < 200;
+    await until(quiet, { what: 'a quiet loop', timeoutMs: 1_200 });
   });
 });
