@@ -14,7 +14,7 @@ import type { PiecePorts } from './piece.ts';
 export interface FollowPorts
   extends Pick<
     PiecePorts,
-    'connect' | 'known' | 'publish' | 'policy' | 'nowMs' | 'log' | 'chance'
+    'connect' | 'known' | 'publish' | 'policy' | 'nowMs' | 'log' | 'chance' | 'meter'
   > {
   list(): Promise<readonly Source[]>;
   /** Resolves after so long, or at once when the signal comes. */
@@ -122,7 +122,13 @@ async function listen(
   signal: AbortSignal,
 ): Promise<void> {
   const delivery = new Delivery(ports, source, `follow-${source.id}-${randomUUID().slice(0, 8)}`);
-  const connection: Connection = await ports.connect(source, signal);
+  const { meter } = ports;
+  const connection = await ports.connect(source, signal, () => meter.invalid());
+  let receivedBytes = 0;
+  const countBytes = (): void => {
+    meter.received(connection.bytesReceived - receivedBytes);
+    receivedBytes = connection.bytesReceived;
+  };
   const close = (): void => void connection.close();
   signal.addEventListener('abort', close, { once: true });
   try {
@@ -134,7 +140,11 @@ async function listen(
       ports.log.warning('more filters than are followed', { source: source.url, left });
     }
     // Without a place to put events, listening on would lose them in silence.
-    const batches = new Batches((events) => delivery.deliver(events), close);
+    const deliver = (events: readonly NostrEvent[]): Promise<void> => {
+      countBytes();
+      return delivery.deliver(events);
+    };
+    const batches = new Batches(deliver, close);
     const refusals = await Promise.all(
       requests.map(async (filters) => {
         const asked = filters.map((filter) => ({ ...filter, since }));
@@ -151,6 +161,7 @@ async function listen(
     if (refused !== undefined) throw new UpstreamFailure('refused', refused);
   } finally {
     signal.removeEventListener('abort', close);
+    countBytes();
     await connection.close();
   }
 }

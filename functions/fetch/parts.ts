@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Log } from '../cloud/log.ts';
+import type { Metrics } from '../cloud/metrics/registry.ts';
 import { openPostgres } from '../cloud/postgres.ts';
 import { openPublisher } from '../cloud/publisher.ts';
 import { openPubSub, openRawPublisher } from '../cloud/pubsub.ts';
 import { readArrivals, readNotFrom } from '../database/arrivals.ts';
 import { currentPosition } from '../database/changes.ts';
-import { appendCoverage, readCoverage } from '../database/coverage.ts';
+import { appendCoverage, newestCoverage, readCoverage } from '../database/coverage.ts';
 import { coveredRanges, coverRange, uncoverRange } from '../database/fetch-ranges.ts';
 import { listIds, TooManyIds } from '../database/ids.ts';
 import { knownIds } from '../database/known-ids.ts';
@@ -13,6 +14,7 @@ import { withLease } from '../database/leases.ts';
 import { recordProbe, unprobedSources, waitsForProbe } from '../database/probes.ts';
 import { queryEvents } from '../database/read.ts';
 import { noteSent, readSent } from '../database/sent.ts';
+import type { Source } from '../database/sources.ts';
 import * as sources from '../database/sources.ts';
 import type { NostrEvent } from '../nostr/event.ts';
 import type { Filter } from '../nostr/filter.ts';
@@ -20,10 +22,12 @@ import { ItemsBuilder } from '../nostr/negentropy/builder.ts';
 import type { Items } from '../nostr/negentropy/items.ts';
 import { policyOf } from '../policy/rules.ts';
 import { writeRulesOf } from '../policy/variables.ts';
+import type { Fault } from '../upstream/connection.ts';
 import type { FetchConfiguration } from './configuration.ts';
 import { takenOf } from './delivery.ts';
 import type { Fetcher } from './handler.ts';
 import { measureDue } from './measure.ts';
+import { FetchMeter } from './meter.ts';
 import { openUpstream } from './open-upstream.ts';
 import { type PieceLimits, type PiecePorts, runPiece, withSourceLimits } from './piece.ts';
 import { type PlanPorts, plan } from './plan.ts';
@@ -43,22 +47,26 @@ export interface OpenFetcher extends Fetcher {
 export async function openFetcher(
   configuration: FetchConfiguration,
   log: Log,
+  metrics: Metrics,
 ): Promise<OpenFetcher> {
-  const { pool, close } = await openPostgres({ ...configuration, applicationName: 'fetch', log });
+  const applicationName = 'fetch';
+  const { pool, close } = await openPostgres({ ...configuration, applicationName, log, metrics });
   const pubsub = openPubSub(configuration);
   const incoming = openPublisher({
     pubsub,
     topic: configuration.TOPIC_INCOMING,
     pendingBytesMax: PENDING_BYTES_MAX,
+    metrics,
   });
   const work = openRawPublisher(pubsub, configuration.TOPIC_FETCH);
-  const ports = piecePorts(configuration, pool, (line) => incoming.publish(line), log);
+  const meter = new FetchMeter(metrics);
+  const ports = piecePorts(configuration, pool, (line) => incoming.publish(line), log, meter);
   // Anew each time: how far back is wanted goes by the clock.
   const limits = () => pieceLimitsOf(configuration);
   return {
     plan: () =>
       plan(
-        planPorts(pool, (id) => handOut(work, id), log),
+        planPorts(pool, (id) => handOut(work, id), log, metrics),
         {
           configured: configuration.FETCH_SOURCES,
           outbox: configuration.FETCH_OUTBOX === 'on',
@@ -84,7 +92,10 @@ export async function openFetcher(
           // A figure that cannot be had now must not keep events from being fetched.
           log.error('coverage could not be measured', { source: source.url, error });
         });
-        return runPiece(source, ports, limits(), lost);
+        const beganMs = performance.now();
+        const report = await runPiece(source, ports, limits(), lost);
+        meter.visited(report, performance.now() - beganMs);
+        return report;
       }),
     async close() {
       await Promise.allSettled([incoming.close(), work.close(), close()]);
@@ -101,11 +112,18 @@ export function piecePorts(
   pool: Pool,
   publish: PiecePorts['publish'],
   log: Log,
+  meter: FetchMeter,
 ): FetchPorts {
+  const upstream = openUpstream(configuration);
   const policy = policyOf(writeRulesOf(configuration));
   const known = (events: readonly NostrEvent[]) => knownIds(pool, events);
   return {
-    ...openUpstream(configuration),
+    ...upstream,
+    async connect(source: Source, signal: AbortSignal, onFault?: (fault: Fault) => void) {
+      const connection = await upstream.connect(source, signal, onFault);
+      meter.opened(connection.closed);
+      return connection;
+    },
     known,
     async wanted(events) {
       const taken = takenOf(events, { policy, nowMs: Date.now });
@@ -137,6 +155,7 @@ export function piecePorts(
     chance: Math.random,
     nowMs: Date.now,
     log,
+    meter,
   };
 }
 
@@ -155,7 +174,12 @@ export function pieceLimitsOf(configuration: FetchConfiguration): PieceLimits {
   };
 }
 
-function planPorts(pool: Pool, hand: (id: number) => Promise<void>, log: Log): PlanPorts {
+function planPorts(
+  pool: Pool,
+  hand: (id: number) => Promise<void>,
+  log: Log,
+  metrics: Metrics,
+): PlanPorts {
   return {
     introduce: async (source) => void (await sources.addSource(pool, source)),
     find: (url) => sources.sourceByUrl(pool, url),
@@ -164,7 +188,9 @@ function planPorts(pool: Pool, hand: (id: number) => Promise<void>, log: Log): P
     unprobed: (limit) => unprobedSources(pool, { limit }),
     newest: async (filter, limit) => parsed(await queryEvents(pool, filter, { limit })),
     handOut: hand,
+    coverage: (wanted) => newestCoverage(pool, wanted),
     log,
+    metrics,
   };
 }
 

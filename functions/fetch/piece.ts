@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Log } from '../cloud/log.ts';
 import type { RecentEvents, Source, SourceRun } from '../database/sources.ts';
 import type { Connection, Fault } from '../upstream/connection.ts';
-import { reasonOf, UpstreamFailure } from '../upstream/failure.ts';
+import { type FailureCode, reasonOf, UpstreamFailure } from '../upstream/failure.ts';
 import type { RelayInformation } from '../upstream/information.ts';
 import { Delivery, type DeliveryPorts } from './delivery.ts';
 import { partsOf } from './filter-parts.ts';
@@ -54,6 +54,7 @@ export interface PieceReport {
   /** False where bounds ended it and there is more to fetch or to send. */
   readonly finished: boolean;
   readonly failure: string | undefined;
+  readonly failureCode: FailureCode | undefined;
 }
 
 /**
@@ -78,6 +79,8 @@ export async function runPiece(
   const endsAtMs = ports.nowMs() + share * limits.pieceMs;
   let connection: Connection | undefined;
   let failure: string | undefined;
+  // What ends by itself ends for want of time.
+  let failureCode: FailureCode = 'timeout';
   let ours: unknown;
   let finished = source.direction === 'up';
   let sentAll = true;
@@ -114,6 +117,7 @@ export async function runPiece(
       ours = error;
       failure = `our own side: ${failure}`;
     }
+    if (error instanceof UpstreamFailure && !deadline.aborted) failureCode = error.code;
     // Work that takes longer than a piece is no failure of the source, if it brought anything.
     if (deadline.aborted && delivery.counts.events > 0) failure = undefined;
     else if (deadline.aborted) failure = `no answer within ${limits.pieceMs / 1_000} s`;
@@ -141,6 +145,7 @@ export async function runPiece(
     suspect: tally.suspect,
     finished: finished && sentAll,
     failure,
+    failureCode: failure === undefined || ours !== undefined ? undefined : failureCode,
   };
   await record(source, report, ports, {
     nip77: work?.nip77,

@@ -1,4 +1,6 @@
 import type { Log } from '../cloud/log.ts';
+import type { Metrics } from '../cloud/metrics/registry.ts';
+import type { NewestCoverage } from '../database/coverage.ts';
 import type { NewSource, Source } from '../database/sources.ts';
 import type { NostrEvent } from '../nostr/event.ts';
 import {
@@ -17,6 +19,7 @@ import {
   outboxesOf,
   relaysInUse,
 } from './outbox.ts';
+import { measureStanding } from './standing.ts';
 
 /** What planning reaches of the world. */
 export interface PlanPorts {
@@ -35,7 +38,12 @@ export interface PlanPorts {
   ): Promise<readonly NostrEvent[]>;
   /** Puts one source's piece of work into the topic `fetch`. */
   handOut(sourceId: number): Promise<void>;
+  /** The newest measurements of these filters of sources. */
+  coverage(
+    wanted: readonly { readonly source: number; readonly filterKey: string }[],
+  ): Promise<readonly NewestCoverage[]>;
   readonly log: Log;
+  readonly metrics: Metrics;
 }
 
 export interface PlanRules {
@@ -77,6 +85,12 @@ export async function plan(ports: PlanPorts, rules: PlanRules): Promise<PlanRepo
   const due: { readonly id: number }[] = [...(await ports.due(PLANNED_MAX))];
   if (rules.probes) due.push(...(await ports.unprobed(PROBED_A_CALL)));
   await Promise.all(due.map(({ id }) => ports.handOut(id)));
+  try {
+    await measureStanding(known, ports.coverage, ports.metrics);
+  } catch (error) {
+    // All is handed out; to be called again for a figure would hand it out twice.
+    ports.log.warning('coverage could not be read', { error });
+  }
   ports.log.debug('fetch planned', { introduced, handedOut: due.length });
   return { introduced, handedOut: due.length };
 }

@@ -1,4 +1,5 @@
 import type { Log } from '../cloud/log.ts';
+import type { Metrics } from '../cloud/metrics/registry.ts';
 
 /** A piece of scheduled work. */
 export interface Job {
@@ -31,9 +32,21 @@ export async function runJobs(
   jobs: readonly Job[],
   leasing: Leasing,
   log: Log,
+  metrics: Metrics,
 ): Promise<readonly JobReport[]> {
+  const success = metrics.counter('success_total', {});
+  const failed = metrics.counter('fail_total', { reason: 'job' });
+  const duration = metrics.distribution('process_duration', {});
   const reports: JobReport[] = [];
-  for (const job of jobs) reports.push(await runJob(job, leasing, log));
+  for (const job of jobs) {
+    const beganMs = performance.now();
+    const report = await runJob(job, leasing, log);
+    reports.push(report);
+    // One that another call is at is counted there.
+    if (report.result === 'busy') continue;
+    duration.record(performance.now() - beganMs);
+    (report.result === 'done' ? success : failed).add();
+  }
   return reports;
 }
 

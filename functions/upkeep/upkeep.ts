@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Log } from '../cloud/log.ts';
+import type { Metrics } from '../cloud/metrics/registry.ts';
 import { openPostgres } from '../cloud/postgres.ts';
 import { openPubSub, openRawPublisher } from '../cloud/pubsub.ts';
 import { openPuller, openTopicSubscriptions } from '../cloud/pull.ts';
 import { makeLogDay, trimLog } from '../database/changes-log.ts';
 import { buryMessages } from '../database/dead-letters.ts';
 import { dropKinds } from '../database/drop-kinds.ts';
+import { readFigures } from '../database/figures.ts';
 import { forgetInstance, silentInstances } from '../database/instances.ts';
 import { withLease } from '../database/leases.ts';
 import { mergeOldest } from '../database/merge-months.ts';
@@ -49,8 +51,17 @@ const SOURCES_TRIMMED = { coverageDays: 365, coverageRows: 1_000, rangeDays: 30 
 export type Upkeep = () => Promise<readonly JobReport[]>;
 
 /** Opens what upkeep needs; connections are made at first use. */
-export async function openUpkeep(configuration: UpkeepConfiguration, log: Log): Promise<Upkeep> {
-  const { pool } = await openPostgres({ ...configuration, applicationName: 'upkeep', log });
+export async function openUpkeep(
+  configuration: UpkeepConfiguration,
+  log: Log,
+  metrics: Metrics,
+): Promise<Upkeep> {
+  const { pool } = await openPostgres({
+    ...configuration,
+    applicationName: 'upkeep',
+    log,
+    metrics,
+  });
   const pubsub = openPubSub(configuration);
   // A holder of its own each time: two calls may meet in one instance.
   const leasing: Leasing = (name, work) =>
@@ -154,6 +165,7 @@ export async function openUpkeep(configuration: UpkeepConfiguration, log: Log): 
               publish: (data, attributes) => incoming.publish(data, attributes, PUBLISH_TIMEOUT_MS),
               bury: (messages) => buryMessages(pool, messages),
               acknowledge: (ackIds) => dead.acknowledge(ackIds),
+              metrics,
             },
             { messagesMax: configuration.DEAD_LETTERS_PER_RUN, signal },
           )),
@@ -173,7 +185,19 @@ export async function openUpkeep(configuration: UpkeepConfiguration, log: Log): 
       };
     },
   };
+  const figures: Job = {
+    name: 'figures',
+    deadlineMs: JOB_DEADLINE_MS,
+    async run() {
+      const read = await readFigures(pool);
+      metrics.gauge('stored_events', {}).set(read.storedEvents);
+      metrics.gauge('database_bytes', {}).set(read.databaseBytes);
+      metrics.gauge('dead_letters', {}).set(read.deadLetters);
+      metrics.gauge('partitions', {}).set(read.partitions);
+      return {};
+    },
+  };
   // Last the one that may take the scheduler's whole patience.
-  const jobs = [partitions, changesLog, sources, sweep, replay, retention, merging];
-  return () => runJobs(jobs, leasing, log);
+  const jobs = [partitions, changesLog, sources, sweep, replay, figures, retention, merging];
+  return () => runJobs(jobs, leasing, log, metrics);
 }

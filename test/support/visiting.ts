@@ -1,6 +1,8 @@
+import { Registry } from '../../functions/cloud/metrics/registry.ts';
 import type { Coverage } from '../../functions/database/coverage.ts';
 import type { Source, SourceRun } from '../../functions/database/sources.ts';
 import { measureDue } from '../../functions/fetch/measure.ts';
+import { FetchMeter } from '../../functions/fetch/meter.ts';
 import type { FetchPorts } from '../../functions/fetch/parts.ts';
 import { type PieceLimits, type PieceReport, runPiece } from '../../functions/fetch/piece.ts';
 import { mergeRanges, missingRanges, type Range } from '../../functions/fetch/ranges.ts';
@@ -125,6 +127,7 @@ export class Visiting {
         },
       },
       log: silentLog,
+      meter: new FetchMeter(new Registry('fetch')),
     };
   }
 

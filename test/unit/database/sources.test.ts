@@ -1,4 +1,8 @@
-import { appendCoverage, readCoverage } from '../../../functions/database/coverage.ts';
+import {
+  appendCoverage,
+  newestCoverage,
+  readCoverage,
+} from '../../../functions/database/coverage.ts';
 import {
   coveredRanges,
   coverRange,
@@ -369,4 +373,27 @@ it('coverage is kept as a series, newest first', async () => {
     { ...measured, method: 'sampled', measuredAt: expect.any(Date) },
   ]);
   expect(await readCoverage(database.pool, id, { limit: 1 })).toMatchObject([{ filterKey: 'k2' }]);
+});
+
+it('the newest measurements are read of those filters that are asked for', async () => {
+  const [a, b] = [await configured(), await configured()];
+  const measured = { theirs: 100, held: 90, method: 'negentropy' as const, since: 0, until: 9 };
+  await appendCoverage(database.pool, { ...measured, source: a.id, filterKey: 'k1' });
+  await appendCoverage(database.pool, { ...measured, source: a.id, filterKey: 'k1', held: 95 });
+  await appendCoverage(database.pool, { ...measured, source: a.id, filterKey: 'gone' });
+  await appendCoverage(database.pool, { ...measured, source: b.id, filterKey: 'k1', held: 7 });
+  const wanted = [
+    { source: a.id, filterKey: 'k1' },
+    { source: b.id, filterKey: 'k1' },
+    { source: b.id, filterKey: 'never measured' },
+  ];
+  const newest = await newestCoverage(database.pool, wanted);
+  expect(newest).toHaveLength(2);
+  expect(newest).toEqual(
+    expect.arrayContaining([
+      { source: a.id, filterKey: 'k1', theirs: 100, held: 95 },
+      { source: b.id, filterKey: 'k1', theirs: 100, held: 7 },
+    ]),
+  );
+  expect(await newestCoverage(database.pool, [])).toEqual([]);
 });

@@ -1,6 +1,9 @@
+import { Registry } from '../../../functions/cloud/metrics/registry.ts';
+import type { NewestCoverage } from '../../../functions/database/coverage.ts';
 import { CANDIDATES_MAX } from '../../../functions/fetch/limits.ts';
 import { type PlanPorts, type PlanRules, plan } from '../../../functions/fetch/plan.ts';
 import type { NostrEvent } from '../../../functions/nostr/event.ts';
+import { filterKey } from '../../../functions/nostr/filter-key.ts';
 import { silentLog } from '../../support/pubsub.ts';
 import { authorOf, unsigned } from '../../support/unsigned.ts';
 
@@ -12,8 +15,11 @@ function world(given: {
   due?: number[];
   unprobed?: number[];
   events?: NostrEvent[];
+  coverage?: NewestCoverage[] | Error;
 }) {
+  const metrics = new Registry('fetch');
   const introduced: unknown[] = [];
+  const asked: object[] = [];
   const handedOut: number[] = [];
   const ports: PlanPorts = {
     introduce: async (source) => {
@@ -30,11 +36,17 @@ function world(given: {
     handOut: async (id) => {
       handedOut.push(id);
     },
+    coverage: async (wanted) => {
+      asked.push(...wanted);
+      if (given.coverage instanceof Error) throw given.coverage;
+      return given.coverage ?? [];
+    },
     log: silentLog,
+    metrics,
   };
   const run = (rules: Partial<PlanRules> = {}) =>
     plan(ports, { configured: [], outbox: false, monitors: false, probes: false, ...rules });
-  return { introduced, handedOut, run };
+  return { introduced, handedOut, run, metrics, asked };
 }
 
 describe('plan', () => {
@@ -81,6 +93,32 @@ describe('plan', () => {
     expect(introduced).toMatchObject([
       { url: 'wss://seen.example/', origin: 'monitor', paused: expect.any(String) },
     ]);
+  });
+
+  it('tells how all sources stand, and how much of the active ones we hold', async () => {
+    const standing = { newPerRequest: 0, uptime: 1, failuresInRow: 0 };
+    const known: Partial<Known>[] = [
+      { id: 1, url: 'a', filters: [{}], state: 'active', direction: 'down', standing },
+      { id: 2, url: 'b', filters: [{}], state: 'paused', direction: 'down', standing },
+    ];
+    const coverage = [{ source: 1, filterKey: 'k', theirs: 100, held: 98 }];
+    const { metrics, run, asked } = world({ known, coverage });
+    await run();
+    const series = metrics.snapshot();
+    const says = (label: string, value: string) =>
+      series.find(({ labels }) => labels[label] === value)?.value;
+    expect(says('state', 'active')).toBe(1);
+    expect(says('state', 'paused')).toBe(1);
+    expect(says('state', 'dead')).toBe(0);
+    expect(says('statistic', 'lowest')).toBe(0.98);
+    expect(says('statistic', 'together')).toBe(0.98);
+    expect(asked).toEqual([{ source: 1, filterKey: filterKey({}) }]);
+  });
+
+  it('hands out its work although coverage cannot be read', async () => {
+    const { run, handedOut } = world({ due: [3], coverage: new Error('away') });
+    expect(await run()).toMatchObject({ handedOut: 1 });
+    expect(handedOut).toEqual([3]);
   });
 
   it('hands candidates a probe as their piece of work, where that is on', async () => {

@@ -1,8 +1,10 @@
+import { Registry } from '../../../functions/cloud/metrics/registry.ts';
 import { migrate } from '../../../functions/database/migrate.ts';
 import { addSource, type Source, sourceById } from '../../../functions/database/sources.ts';
 import { type Seen, writeEvents } from '../../../functions/database/write.ts';
 import { parseFetchConfiguration } from '../../../functions/fetch/configuration.ts';
 import { SENT_AT_A_TIME, SENT_TRIES_MAX } from '../../../functions/fetch/limits.ts';
+import { FetchMeter } from '../../../functions/fetch/meter.ts';
 import { piecePorts } from '../../../functions/fetch/parts.ts';
 import { sendEvents } from '../../../functions/fetch/send.ts';
 import { newTally } from '../../../functions/fetch/tally.ts';
@@ -74,7 +76,13 @@ async function visit({ eventsMax = 1_000_000, nowSeconds = NOW + 60 } = {}) {
     GOOGLE_CLOUD_PROJECT: 'test',
   });
   if (!configuration.ok) throw new Error(configuration.reason);
-  const ports = piecePorts(configuration.value, database.pool, async () => undefined, silentLog);
+  const ports = piecePorts(
+    configuration.value,
+    database.pool,
+    async () => undefined,
+    silentLog,
+    new FetchMeter(new Registry('fetch')),
+  );
   const connection = await connect(relay.url, { limits: { publishTimeoutMs: 300 } });
   const tally = newTally();
   const found = await sourceById(database.pool, source.id);

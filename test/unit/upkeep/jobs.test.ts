@@ -1,12 +1,19 @@
 import { openLog } from '../../../functions/cloud/log.ts';
+import { Registry } from '../../../functions/cloud/metrics/registry.ts';
 import { type Job, type Leasing, runJobs } from '../../../functions/upkeep/jobs.ts';
 import { sweepSubscriptions } from '../../../functions/upkeep/sweep.ts';
+import { countOf } from '../../support/metrics.ts';
 
 const quiet = openLog(
   { level: 'error', format: 'json', component: 'test' },
   { write: () => undefined },
 );
 const job = (name: string, run: Job['run']): Job => ({ name, deadlineMs: 1_000, run });
+
+let metrics: Registry;
+beforeEach(() => {
+  metrics = new Registry('upkeep');
+});
 
 describe('runJobs', () => {
   it('goes on with the next job when one fails, and says which did', async () => {
@@ -24,7 +31,7 @@ describe('runJobs', () => {
         released.push(name);
       }
     };
-    expect(await runJobs(jobs, leasing, quiet)).toEqual([
+    expect(await runJobs(jobs, leasing, quiet, metrics)).toEqual([
       { name: 'one', result: 'failed' },
       { name: 'two', result: 'done', counts: { made: 1 } },
     ]);
@@ -39,9 +46,28 @@ describe('runJobs', () => {
         return {};
       }),
     ];
-    const reports = await runJobs(jobs, async () => undefined, quiet);
+    const reports = await runJobs(jobs, async () => undefined, quiet, metrics);
     expect(reports).toEqual([{ name: 'one', result: 'busy' }]);
     expect(ran).toBe(false);
+  });
+});
+
+describe('metrics of jobs', () => {
+  const leasing: Leasing = (_, work) => work(new AbortController().signal);
+
+  it('count each by how it ended, and time it', async () => {
+    const broken = job('one', () => Promise.reject(new Error('broken')));
+    const sound = job('two', async () => ({ made: 1 }));
+    await runJobs([broken, sound, sound], leasing, quiet, metrics);
+    expect(countOf(metrics, 'success_total')).toBe(2);
+    expect(countOf(metrics, 'fail_total', { reason: 'job' })).toBe(1);
+    expect(countOf(metrics, 'process_duration')).toBe(3);
+  });
+
+  it('count nothing of one that another call is doing, but say that none failed', async () => {
+    await runJobs([job('one', async () => ({}))], async () => undefined, quiet, metrics);
+    expect(countOf(metrics, 'success_total')).toBe(0);
+    expect(countOf(metrics, 'fail_total', { reason: 'job' })).toBe(0);
   });
 });
 

@@ -1,3 +1,4 @@
+import { Registry } from '../../../functions/cloud/metrics/registry.ts';
 import { coverRange } from '../../../functions/database/fetch-ranges.ts';
 import { migrate } from '../../../functions/database/migrate.ts';
 import { addSource } from '../../../functions/database/sources.ts';
@@ -38,7 +39,7 @@ it('one call of upkeep does all its jobs, and trims what is kept of sources', as
     PUBSUB_EMULATOR_HOST: pubsub.host,
   });
   if (!configuration.ok) throw new Error(configuration.reason);
-  const upkeep = await openUpkeep(configuration.value, silentLog);
+  const upkeep = await openUpkeep(configuration.value, silentLog, new Registry('upkeep'));
   const reports = await upkeep();
   expect(reports.filter(({ result }) => result !== 'done')).toEqual([]);
   expect(reports.find(({ name }) => name === 'records of sources')?.counts).toEqual({
