@@ -1,12 +1,7 @@
 import { currentPosition, readChanges } from '../../../functions/database/changes.ts';
 import { migrate } from '../../../functions/database/migrate.ts';
-import {
-  dropMonth,
-  emptyBefore,
-  listMonths,
-  makeMonth,
-  monthAt,
-} from '../../../functions/database/partitions.ts';
+import { listMonths, monthAt } from '../../../functions/database/months.ts';
+import { dropMonth, emptyBefore, makeMonth } from '../../../functions/database/partitions.ts';
 import { queryEvents } from '../../../functions/database/read.ts';
 import { writeEvents } from '../../../functions/database/write.ts';
 import { eventText, type NostrEvent } from '../../../functions/nostr/event.ts';

@@ -4,15 +4,8 @@ import { currentPosition, readChanges } from '../../../functions/database/change
 import { DELETED_EVENTS_MAX, dropKinds } from '../../../functions/database/drop-kinds.ts';
 import { merge, mergeOldest } from '../../../functions/database/merge-months.ts';
 import { migrate } from '../../../functions/database/migrate.ts';
-import {
-  beforeOf,
-  dropMonth,
-  kindsOf,
-  listMonths,
-  type Month,
-  makeMonth,
-  monthAt,
-} from '../../../functions/database/partitions.ts';
+import { beforeOf, listMonths, type Month, monthAt } from '../../../functions/database/months.ts';
+import { dropMonth, kindsOf, makeMonth } from '../../../functions/database/partitions.ts';
 import { queryEvents } from '../../../functions/database/read.ts';
 import { continueRewrite, rewrite, stepRewrite } from '../../../functions/database/rewrite.ts';
 import { writeEvents } from '../../../functions/database/write.ts';
