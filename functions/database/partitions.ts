@@ -193,10 +193,7 @@ async function dropOrphans(pool: pg.Pool, table: string): Promise<void> {
 }
 
 /** The kinds of which a partition holds events. */
-export async function kindsOf(
-  pool: pg.Pool,
-  { name }: Pick<Month, 'name'>,
-): Promise<number[]> {
+export async function kindsOf(pool: pg.Pool, { name }: Pick<Month, 'name'>): Promise<number[]> {
   // One probe a kind, along the index, however many events there are.
   const { rows } = await pool.query<{ kind: number }>(`
     with recursive kinds as (

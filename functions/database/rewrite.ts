@@ -1,12 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type pg from 'pg';
-import {
-  alone,
-  inTurn,
-  isLockedOut,
-  type TimeTable,
-  yieldToOthers,
-} from './alone.ts';
+import { alone, inTurn, isLockedOut, type TimeTable, yieldToOthers } from './alone.ts';
 import { plainArray } from './array.ts';
 import { bringOver, fewAreLeft } from './bring-over.ts';
 import { currentPosition } from './changes.ts';

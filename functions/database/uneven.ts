@@ -7,9 +7,7 @@ import type { Partition, Rewrite } from './rewrite-plan.ts';
  * of each such range, in both. Nothing here leaves them so, but a month could then be dropped of
  * one table and not of the other. What only lacks the newest months is made even by `makeMonth`.
  */
-export async function unevenRange(
-  database: pg.Pool | pg.ClientBase,
-): Promise<Rewrite | undefined> {
+export async function unevenRange(database: pg.Pool | pg.ClientBase): Promise<Rewrite | undefined> {
   const events = await listMonths(database, 'events');
   const tags = await listMonths(database, 'event_tags');
   return uneven(withBefore(events), withBefore(tags));

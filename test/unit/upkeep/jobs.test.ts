@@ -1,6 +1,7 @@
 import { openLog } from '../../../functions/cloud/log.ts';
 import { type Job, type Leasing, runJobs } from '../../../functions/upkeep/jobs.ts';
 import { sweepSubscriptions } from '../../../functions/upkeep/sweep.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 
 const quiet = openLog(
   { level: 'error', format: 'json', component: 'test' },
@@ -8,7 +9,39 @@ const quiet = openLog(
 );
 const job = (name: string, run: Job['run']): Job => ({ name, deadlineMs: 1_000, run });
 
+const time = (callMs = 60_000) => ({ callMs, clock: new ManualClock() });
+const free: Leasing = (_, work) => work(new AbortController().signal);
+
 describe('runJobs', () => {
+  it('gives a job what is left of the call, and leaves for the next one what does not fit', async () => {
+    const { callMs, clock } = time(40_000);
+    const told: [string, number][] = [];
+    // Works until it is told to stop, and a little longer.
+    const tireless = (name: string, deadlineMs: number): Job => ({
+      name,
+      deadlineMs,
+      run: (signal) =>
+        new Promise((resolve) => {
+          signal.addEventListener('abort', () => {
+            told.push([name, clock.nowMs()]);
+            clock.advance(1_000);
+            resolve({});
+          });
+          setImmediate(() => clock.advance(deadlineMs));
+        }),
+    });
+    const jobs = [tireless('one', 30_000), tireless('two', 30_000), tireless('three', 30_000)];
+    expect(await runJobs(jobs, free, quiet, { callMs, clock })).toMatchObject([
+      { name: 'one', result: 'done' },
+      { name: 'two', result: 'done' },
+      { name: 'three', result: 'postponed' },
+    ]);
+    expect(told).toEqual([
+      ['one', 30_000],
+      ['two', 40_000],
+    ]);
+  });
+
   it('goes on with the next job when one fails, and says which did', async () => {
     const released: string[] = [];
     const jobs = [
@@ -24,7 +57,7 @@ describe('runJobs', () => {
         released.push(name);
       }
     };
-    expect(await runJobs(jobs, leasing, quiet)).toEqual([
+    expect(await runJobs(jobs, leasing, quiet, time())).toEqual([
       { name: 'one', result: 'failed' },
       { name: 'two', result: 'done', counts: { made: 1 } },
     ]);
@@ -39,7 +72,7 @@ describe('runJobs', () => {
         return {};
       }),
     ];
-    const reports = await runJobs(jobs, async () => undefined, quiet);
+    const reports = await runJobs(jobs, async () => undefined, quiet, time());
     expect(reports).toEqual([{ name: 'one', result: 'busy' }]);
     expect(ran).toBe(false);
   });
