@@ -9,7 +9,7 @@ import { madeOf, type Running } from './rewrite-plan.ts';
 const CHANGES_A_STEP = 5_000;
 
 /** As many of the log as may be left for who has a table to himself: a fraction of a second. */
-export const CHANGES_LEFT_MAX = 2_000;
+export const CHANGES_LEFT_MAX = 1_000;
 
 /** Whether little enough has come into the log since the last time, be it of other times too. */
 export async function fewAreLeft(
