@@ -11,24 +11,29 @@ import { readFigures } from '../database/figures.ts';
 import { forgetInstance, silentInstances } from '../database/instances.ts';
 import { withLease } from '../database/leases.ts';
 import { mergeOldest } from '../database/merge-months.ts';
+import { beforeOf, listMonths, monthAt } from '../database/months.ts';
 import {
-  beforeOf,
   dropMonth,
   emptyBefore,
   kindsOf,
-  listMonths,
   makeMonth,
-  monthAt,
   regularBytes,
+  settle,
 } from '../database/partitions.ts';
-import { continueRewrite, finishExchange } from '../database/rewrite.ts';
+import { continueRewrite, evenOut } from '../database/rewrite.ts';
 import { trimCoverage, trimRanges } from '../database/trim-sources.ts';
+import { systemClock } from '../upstream/clock.ts';
 import type { UpkeepConfiguration } from './configuration.ts';
 import { type Job, type JobReport, type Leasing, runJobs } from './jobs.ts';
 import { replayDeadLetters } from './replay.ts';
 import { retain } from './retention.ts';
 import { sweepSubscriptions } from './sweep.ts';
 
+/**
+ * For all jobs of a call: a minute less than Cloud Scheduler waits for an answer by default, which
+ * is more than the last piece of the last job takes.
+ */
+const CALL_DEADLINE_MS = 120_000;
 /** A job that works by pieces stops after this, so that the others have their turn. */
 const JOB_DEADLINE_MS = 30_000;
 /** Those that write a partition anew are told to stop later, and go on there at the next run. */
@@ -73,8 +78,8 @@ export async function openUpkeep(
     lease: PARTITIONS,
     deadlineMs: JOB_DEADLINE_MS,
     async run(signal) {
-      // Before the changes log is trimmed, without which it could not be finished.
-      await finishExchange(pool);
+      // What a call that was killed left half done, before anything else is changed.
+      await settle(pool, signal);
       const last = (await listMonths(pool)).at(-1);
       let made = 0;
       for (let n = -MONTHS_BACK; n <= configuration.PARTITION_MONTHS_AHEAD; n += 1) {
@@ -93,7 +98,13 @@ export async function openUpkeep(
     deadlineMs: REWRITE_DEADLINE_MS,
     async run(signal) {
       // Also what retention has begun and no longer asks for.
-      if (!(await continueRewrite(pool, signal))) return { merged: 0 };
+      const progress = await continueRewrite(pool, signal);
+      if (progress === 'waits') {
+        log.warning('partitions wait to be exchanged: a transaction is open, or writers are ahead');
+      } else if (progress === 'void') {
+        log.warning('partitions have to be written anew once more: they were changed meanwhile');
+      }
+      if (progress !== 'done' || !(await evenOut(pool, signal))) return { merged: 0 };
       return { merged: await mergeOldest(pool, now(), signal) };
     },
   };
@@ -101,8 +112,10 @@ export async function openUpkeep(
     name: 'retention',
     lease: PARTITIONS,
     deadlineMs: REWRITE_DEADLINE_MS,
-    run: (signal) =>
-      retain(
+    async run(signal) {
+      // The merging, which comes next, tells why.
+      if (!(await settle(pool, signal))) return { months: 0, kinds: 0 };
+      return retain(
         {
           months: () => listMonths(pool),
           before: beforeOf,
@@ -119,32 +132,38 @@ export async function openUpkeep(
         },
         now(),
         signal,
-      ),
+      );
+    },
   };
   const changesLog: Job = {
     name: 'changes log',
     deadlineMs: JOB_DEADLINE_MS,
-    async run() {
+    async run(signal) {
       const made = await makeLogDay(pool, Date.now());
-      const dropped = await trimLog(pool, Date.now(), configuration.CHANGES_RETENTION_HOURS);
+      const hours = configuration.CHANGES_RETENTION_HOURS;
+      const dropped = await trimLog(pool, Date.now(), hours, signal);
       return { made: Number(made), dropped };
     },
   };
   const sweep: Job = {
     name: 'orphaned subscriptions',
     deadlineMs: JOB_DEADLINE_MS,
-    async run() {
+    async run(signal) {
       const subscriptions = await openTopicSubscriptions(pubsub, configuration.TOPIC_STORED);
       try {
         return {
-          ...(await sweepSubscriptions({
-            list: () => subscriptions.list(),
-            silent: (names) => silentInstances(pool, names, configuration.INSTANCE_SILENT_SECONDS),
-            remove: async (name) => {
-              await subscriptions.remove(name);
-              await forgetInstance(pool, name);
+          ...(await sweepSubscriptions(
+            {
+              list: () => subscriptions.list(),
+              silent: (names) =>
+                silentInstances(pool, names, configuration.INSTANCE_SILENT_SECONDS),
+              remove: async (name) => {
+                await subscriptions.remove(name);
+                await forgetInstance(pool, name);
+              },
             },
-          })),
+            signal,
+          )),
         };
       } finally {
         await subscriptions.close();
@@ -199,5 +218,6 @@ export async function openUpkeep(
   };
   // Last the one that may take the scheduler's whole patience.
   const jobs = [partitions, changesLog, sources, sweep, replay, figures, retention, merging];
-  return () => runJobs(jobs, leasing, log, metrics);
+  const time = { callMs: CALL_DEADLINE_MS, clock: systemClock };
+  return () => runJobs(jobs, leasing, log, metrics, time);
 }

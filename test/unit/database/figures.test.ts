@@ -1,7 +1,8 @@
 import { buryMessages } from '../../../functions/database/dead-letters.ts';
 import { readFigures } from '../../../functions/database/figures.ts';
 import { migrate } from '../../../functions/database/migrate.ts';
-import { makeMonth, monthAt } from '../../../functions/database/partitions.ts';
+import { monthAt } from '../../../functions/database/months.ts';
+import { makeMonth } from '../../../functions/database/partitions.ts';
 import { writeEvents } from '../../../functions/database/write.ts';
 import { eventText } from '../../../functions/nostr/event.ts';
 import { createDatabase, type TestDatabase } from '../../support/postgres.ts';

@@ -1,7 +1,8 @@
 import { currentPosition, readChanges } from '../../../functions/database/changes.ts';
 import { merge } from '../../../functions/database/merge-months.ts';
 import { migrate } from '../../../functions/database/migrate.ts';
-import { listMonths, makeMonth, monthAt } from '../../../functions/database/partitions.ts';
+import { listMonths, monthAt } from '../../../functions/database/months.ts';
+import { makeMonth } from '../../../functions/database/partitions.ts';
 import { readProvenance } from '../../../functions/database/provenance.ts';
 import { addSource, removeSource, type Source } from '../../../functions/database/sources.ts';
 import { type Seen, writeEvents } from '../../../functions/database/write.ts';
