@@ -1,5 +1,6 @@
 import type { HttpFunction, Request, Response } from '@google-cloud/functions-framework';
 import type { Log } from '../cloud/log.ts';
+import type { Metrics } from '../cloud/metrics/registry.ts';
 import { openOnce } from '../cloud/open-once.ts';
 import { parsePush } from '../cloud/push.ts';
 import type { PlanReport } from './plan.ts';
@@ -17,12 +18,18 @@ const METHOD_NOT_ALLOWED = 405;
 const SERVICE_UNAVAILABLE = 503;
 
 /**
- * The HTTP side of fetch. A piece of work is always acknowledged: whatever the source did stands
- * in its record, and the next call of the scheduler hands it out again when it is due. Only where
- * our own database or Pub/Sub fails is the answer 503. Never rejects and never throws.
+ * The HTTP side of fetch. A piece of work is always acknowledged: whatever the source did, or our
+ * own side failed to do, stands in its record, and the next call of the scheduler hands it out again
+ * when it is due. Only where that cannot be noted is the answer 503; a redelivery finds a source
+ * that is not due and does nothing. Never rejects and never throws.
  */
-export function fetchHandler(open: () => Promise<Fetcher>, log: Log): HttpFunction {
+export function fetchHandler(
+  open: () => Promise<Fetcher>,
+  log: Log,
+  metrics: Metrics,
+): HttpFunction {
   const fetcherOf = openOnce(open);
+  const failed = metrics.counter('fail_total', { reason: 'error' });
   return async (request: Request, response: Response): Promise<void> => {
     if (request.method !== 'POST') {
       response.status(METHOD_NOT_ALLOWED).end();
@@ -44,6 +51,7 @@ export function fetchHandler(open: () => Promise<Fetcher>, log: Log): HttpFuncti
       await fetcher.work(sourceId);
       response.status(NO_CONTENT).end();
     } catch (error) {
+      failed.add();
       log.error('fetch could not run', { error });
       response.status(SERVICE_UNAVAILABLE).end();
     }

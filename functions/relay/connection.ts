@@ -11,14 +11,18 @@ import {
   okMessage,
   parseClientMessage,
 } from '../nostr/messages.ts';
+import { refuse } from '../nostr/result.ts';
 import type { Admission, Admitted } from './admission.ts';
 import type { Engine, Verdict } from './engine-types.ts';
+import type { EventMeter } from './event-meter.ts';
 import { Liveness, type LivenessLimits } from './liveness.ts';
 import { Outbox, type OutboxLimits, type SendBudget } from './outbox.ts';
 import type { Rates } from './rates.ts';
 import type { ReconciliationDesk } from './reconciliation-desk.ts';
 import { type ReconciliationLimits, Reconciliations } from './reconciliations.ts';
 import { type RequestLimits, Requests } from './requests.ts';
+import type { EndCause, TrafficMeter } from './traffic-meter.ts';
+import { within } from './within.ts';
 
 /** What bounds one connection. */
 export interface ConnectionLimits {
@@ -40,6 +44,8 @@ export interface ConnectionParts {
   readonly budget: SendBudget;
   readonly desk: ReconciliationDesk;
   readonly limits: ConnectionLimits;
+  readonly events: EventMeter;
+  readonly traffic: TrafficMeter;
   readonly log: Log;
   /** Milliseconds of a clock that never steps back. */
   readonly monotonicMs: () => number;
@@ -84,6 +90,10 @@ export class Connection {
   readonly #requests: Requests;
   readonly #reconciliations: Reconciliations | undefined;
   readonly #liveness: Liveness;
+  readonly #countBytes: () => void;
+  /** When the message came that is looked at now. */
+  #receivedMs = 0;
+  #endedBy: EndCause | undefined;
   #inFlight = 0;
   #events = 0;
   #messagesInTurn = 0;
@@ -108,16 +118,20 @@ export class Connection {
       limits.negentropy &&
       new Reconciliations({ engine, outbox, desk, limits: limits.negentropy, monotonicMs, log });
     this.#liveness = new Liveness(limits.liveness, monotonicMs());
+    this.#countBytes = parts.traffic.follow(socket);
+    parts.traffic.came('opened').add();
     webSocket.on('message', (data, isBinary) => this.#receive(data, isBinary));
     webSocket.on('pong', () => this.#liveness.heard(monotonicMs(), false));
-    webSocket.on('error', (error) =>
-      parts.log.debug('client broke the protocol', { ...client, error }),
-    );
+    webSocket.on('error', (error) => {
+      this.#endedBy ??= 'protocol';
+      parts.log.debug('client broke the protocol', { ...client, error });
+    });
     webSocket.on('close', () => this.#closed());
   }
 
   /** To be called every second or so: pings, and ends what is dead, idle or too old. */
   tick(nowMs: number): void {
+    this.#countBytes();
     if (nowMs >= this.#destroyAtMs) this.#webSocket.terminate();
     if (this.#finishing !== undefined) return;
     this.#reconciliations?.tick(nowMs);
@@ -129,14 +143,19 @@ export class Connection {
         this.#webSocket.ping();
         return;
       case 'dead':
+        this.#endedBy ??= 'dead';
         this.#parts.log.info('client does not answer', { ...this.client });
         this.#webSocket.terminate();
         return;
       case 'idle':
-        void this.finish('no subscription and no message for a while', CLOSE_TIMEOUT_MS);
+        void this.finish('idle', 'no subscription and no message for a while', CLOSE_TIMEOUT_MS);
         return;
       case 'old':
-        void this.finish('this connection has lasted long enough, please open another', 5_000);
+        void this.finish(
+          'age',
+          'this connection has lasted long enough, please open another',
+          5_000,
+        );
         return;
       case 'well':
     }
@@ -146,9 +165,10 @@ export class Connection {
    * Ends the connection politely: no more is read, EVENTs under way get their OK, subscriptions
    * their CLOSED. Resolves when the close frame is on its way, after `timeoutMs` at the latest.
    */
-  async finish(why: string, timeoutMs: number): Promise<void> {
+  async finish(cause: EndCause, why: string, timeoutMs: number): Promise<void> {
     if (this.#finishing !== undefined) return;
     this.#finishing = why;
+    this.#endedBy ??= cause;
     this.#webSocket.pause();
     await within(timeoutMs, (done) => {
       if (this.#inFlight === 0) done();
@@ -170,7 +190,8 @@ export class Connection {
     // What still comes in after our close frame has nobody to be answered to.
     if (this.#webSocket.readyState !== this.#webSocket.OPEN) return;
     this.#takeTurns();
-    this.#liveness.heard(this.#parts.monotonicMs(), true);
+    this.#receivedMs = this.#parts.monotonicMs();
+    this.#liveness.heard(this.#receivedMs, true);
     try {
       this.#handle(data as Buffer, isBinary);
     } catch (error) {
@@ -204,12 +225,18 @@ export class Connection {
     }
     const { messageBytesMax } = this.#parts.limits;
     if (data.length > messageBytesMax) {
-      this.#refuse(faultOfOversize(endsOf(data), data.length, messageBytesMax));
+      this.#misread(faultOfOversize(endsOf(data), data.length, messageBytesMax));
       return;
     }
     const parsed = parseClientMessage(data.toString());
     if (parsed.ok) this.#dispatch(parsed.value);
-    else this.#refuse(parsed.reason);
+    else this.#misread(parsed.reason);
+  }
+
+  /** A message that could not be read. Where OK answers it, it was an EVENT. */
+  #misread(fault: Fault): void {
+    const said = this.#refuse(fault);
+    if (fault.answer === 'OK') this.#eventRefused(undefined, said);
   }
 
   #dispatch(message: ClientMessage): void {
@@ -239,13 +266,21 @@ export class Connection {
   }
 
   #event(given: unknown): void {
-    if (this.#finishing !== undefined) {
-      this.#answer(faultOfEvent(given, `error: ${this.#finishing}`));
+    const admitted =
+      this.#finishing === undefined
+        ? this.#parts.admission.admit(given, this.client.address)
+        : refuse(faultOfEvent(given, `error: ${this.#finishing}`));
+    if (admitted.ok) {
+      this.#publish(admitted.value);
       return;
     }
-    const admitted = this.#parts.admission.admit(given, this.client.address);
-    if (admitted.ok) this.#publish(admitted.value);
-    else this.#answer(admitted.reason);
+    this.#answer(admitted.reason);
+    this.#eventRefused(given, admitted.reason.message);
+  }
+
+  #eventRefused(given: unknown, message: string): void {
+    const { events, monotonicMs } = this.#parts;
+    events.refused(given, message, monotonicMs() - this.#receivedMs);
   }
 
   #publish({ event, text }: Admitted): void {
@@ -257,13 +292,19 @@ export class Connection {
     }
     this.#events += 1;
     const trace = `${this.client.connectionId}-${this.#events}`;
-    this.#parts.engine
+    const { engine, events, monotonicMs } = this.#parts;
+    const receivedMs = this.#receivedMs;
+    engine
       .publish(event, text, { trace, source: 'client', keys: [] })
       .catch((error: unknown): Verdict => {
         this.#parts.log.error('an event could not be published', { trace, error });
-        return { accepted: false, message: 'error: the relay failed on this event' };
+        const message = 'error: the relay failed on this event';
+        return { accepted: false, message, outcome: 'error' };
       })
-      .then(({ accepted, message }) => this.#published(okMessage(event.id, accepted, message)))
+      .then(({ accepted, message, outcome }) => {
+        this.#published(okMessage(event.id, accepted, message));
+        events.answered(event.kind, outcome, monotonicMs() - receivedMs);
+      })
       .catch((error: unknown) => this.#parts.log.error('no OK sent', { trace, error }));
   }
 
@@ -305,10 +346,14 @@ export class Connection {
     }
   }
 
-  /** Answers what is not understood or not offered; that has its rate as requests have. */
-  #refuse(fault: Fault): void {
+  /**
+   * Answers what is not understood or not offered; that has its rate as requests have.
+   * @returns what was said.
+   */
+  #refuse(fault: Fault): string {
     const hasty = this.#parts.rates?.request(this.client.address);
     this.#answer(hasty === undefined ? fault : { ...fault, message: hasty });
+    return hasty ?? fault.message;
   }
 
   #answer(fault: Fault): void {
@@ -324,6 +369,7 @@ export class Connection {
       subscriptions: this.#requests.count,
     });
     this.#finishing = 'too slow';
+    this.#endedBy ??= 'slow';
     this.#requests.closeAll();
     this.#reconciliations?.closeAll();
     this.#close(POLICY_VIOLATION, 'too much waits unread');
@@ -338,6 +384,8 @@ export class Connection {
 
   #closed(): void {
     this.#finishing ??= 'the connection is closed';
+    this.#countBytes();
+    this.#parts.traffic.ended(this.#endedBy ?? 'client').add();
     this.#requests.closeAll();
     this.#reconciliations?.closeAll();
     this.#outbox.close();
@@ -348,15 +396,4 @@ export class Connection {
 /** Both ends of a message: the verb stands first, and an event's id often last. */
 function endsOf(data: Buffer): string {
   return `${data.toString('utf8', 0, SCANNED_BYTES)} ${data.toString('utf8', data.length - SCANNED_BYTES)}`;
-}
-
-/** Resolves when `start` calls back, or when the time is over. */
-function within(timeoutMs: number, start: (done: () => void) => void): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, timeoutMs);
-    start(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }

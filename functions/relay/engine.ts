@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { openBroadcast } from '../cloud/broadcast.ts';
 import type { Log } from '../cloud/log.ts';
+import type { Metrics } from '../cloud/metrics/registry.ts';
 import { openPostgres } from '../cloud/postgres.ts';
 import { openPublisher } from '../cloud/publisher.ts';
 import { openPubSub } from '../cloud/pubsub.ts';
@@ -25,9 +26,13 @@ const CHANGES_ROWS_MAX = 5_000;
  * taken, queries say so.
  * @throws when Pub/Sub refuses the instance's subscription for good.
  */
-export async function openEngine(configuration: EngineConfiguration, log: Log): Promise<Engine> {
+export async function openEngine(
+  configuration: EngineConfiguration,
+  log: Log,
+  metrics: Metrics,
+): Promise<Engine> {
   const pubsub = openPubSub(configuration);
-  const postgres = await openPostgres({ ...configuration, applicationName: 'relay', log });
+  const postgres = await openPostgres({ ...configuration, applicationName: 'relay', log, metrics });
   const { pool } = postgres;
   const openTopic = (topic: string) =>
     openPublisher({
@@ -36,6 +41,7 @@ export async function openEngine(configuration: EngineConfiguration, log: Log): 
       slots: configuration.PUBLISH_SLOTS,
       deadlineMs: configuration.PUBLISH_DEADLINE_MS,
       pendingBytesMax: configuration.PENDING_BYTES_MAX,
+      metrics,
     });
   const incoming = openTopic(configuration.TOPIC_INCOMING);
   const stored = openTopic(configuration.TOPIC_STORED);
@@ -53,7 +59,9 @@ export async function openEngine(configuration: EngineConfiguration, log: Log): 
       listStored: (filter, options) => listIds(pool, filter, options),
       loadRecent: () => loadRecent(pool, window),
       nowMs: Date.now,
+      monotonicMs: () => performance.now(),
       log,
+      metrics,
     },
     {
       window,
@@ -89,6 +97,7 @@ export async function openEngine(configuration: EngineConfiguration, log: Log): 
       poller.soon();
     },
     log,
+    metrics,
   });
   await poller.start();
   return {

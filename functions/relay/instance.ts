@@ -1,12 +1,15 @@
 import type { Log } from '../cloud/log.ts';
+import type { Metrics } from '../cloud/metrics/registry.ts';
 import type { LogPosition } from '../database/changes.ts';
 import type { StoredEvent } from '../database/read.ts';
 import { type AnswerLimits, Answers, type AskVersions, type QueryStored } from './answers.ts';
+import { DeliveryMeter } from './delivery-meter.ts';
 import { Feed } from './feed.ts';
 import { Follower, type ReadChanges } from './follower.ts';
 import { Intake, type Topic } from './intake.ts';
 import { Inventory, type ListStored } from './inventory.ts';
 import { Pending } from './pending.ts';
+import { QueryMeter } from './query-meter.ts';
 import { RecentWindow, type WindowLimits } from './recent-window.ts';
 import { Subscriptions } from './subscriptions.ts';
 
@@ -24,7 +27,10 @@ export interface InstanceDoors {
     readonly completeSince: number;
   }>;
   readonly nowMs: () => number;
+  /** Milliseconds of a clock that never steps back. */
+  readonly monotonicMs: () => number;
   readonly log: Log;
+  readonly metrics: Metrics;
 }
 
 export interface InstanceLimits extends AnswerLimits {
@@ -46,14 +52,14 @@ export interface Instance {
 
 /** Joins the parts of an instance to each other and to its doors. */
 export function assembleInstance(doors: InstanceDoors, limits: InstanceLimits): Instance {
-  const { nowMs, log } = doors;
+  const { nowMs, monotonicMs, log, metrics } = doors;
   const window = new RecentWindow(limits.window);
   const pending = new Pending(limits.pendingBytesMax);
   const feed: Feed = new Feed({
     window,
     pending,
     nowMs,
-    announce: (entry) => subscriptions.announce(entry),
+    announce: (entry, lane, acceptedAtMs) => subscriptions.announce(entry, lane, acceptedAtMs),
     whenPassed: (work) => follower.whenPassed(work),
     endSubscriptions: (message) => subscriptions.endAll(message),
     loadRecent: doors.loadRecent,
@@ -67,6 +73,9 @@ export function assembleInstance(doors: InstanceDoors, limits: InstanceLimits): 
     isPending: (id) => pending.get(id) !== undefined,
     whenPassed: (work) => follower.whenPassed(work),
     queryDeadlineMs: limits.queryDeadlineMs,
+    queries: new QueryMeter(metrics),
+    deliveries: new DeliveryMeter(metrics, nowMs),
+    monotonicMs,
     log,
   });
   const intake = new Intake({
@@ -74,9 +83,27 @@ export function assembleInstance(doors: InstanceDoors, limits: InstanceLimits): 
     pending,
     incoming: doors.incoming,
     stored: doors.stored,
-    announce: (entry) => subscriptions.announce(entry),
-    announceEphemeral: (entry) => feed.announceEphemeral(entry),
+    announce: (entry, acceptedAtMs) => subscriptions.announce(entry, 'own', acceptedAtMs),
+    announceEphemeral: (entry, acceptedAtMs) => feed.announceEphemeral(entry, acceptedAtMs),
     nowMs,
   });
-  return { window, pending, follower, answers, inventory, subscriptions, intake };
+  const instance = { window, pending, follower, answers, inventory, subscriptions, intake };
+  watch(instance, doors);
+  return instance;
+}
+
+/** Has what the instance holds written as it stands at each write. */
+function watch(
+  { window, pending, subscriptions }: Instance,
+  { metrics, nowMs }: InstanceDoors,
+): void {
+  metrics.watch('subscriptions', {}, () => subscriptions.size);
+  metrics.watch('window_events', {}, () => window.size);
+  metrics.watch('window_complete', {}, () => Number(window.complete));
+  metrics.watch('pending_events', {}, () => pending.size);
+  metrics.watch('pending_bytes', {}, () => pending.bytes);
+  metrics.watch('pending_age', {}, () => {
+    const now = nowMs();
+    return Math.max(0, now - (pending.oldestAcceptedAt ?? now)) / 1_000;
+  });
 }

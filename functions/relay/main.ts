@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { openLog } from '../cloud/log.ts';
+import { watchEventLoop, watchMemory } from '../cloud/metrics/process.ts';
+import { Registry } from '../cloud/metrics/registry.ts';
 import { loadVerifier } from '../nostr/verify.ts';
 import { parseRelayConfiguration, type RelayConfiguration } from './configuration.ts';
 import { openEngine } from './engine.ts';
@@ -18,12 +20,19 @@ async function run(configuration: RelayConfiguration): Promise<void> {
     format: configuration.LOG_FORMAT,
     component: 'relay',
   });
-  const [verifier, engine] = await Promise.all([loadVerifier(), openEngine(configuration, log)]);
+  const metrics = new Registry('relay');
+  watchMemory(metrics);
+  watchEventLoop(metrics);
+  const [verifier, engine] = await Promise.all([
+    loadVerifier(),
+    openEngine(configuration, log, metrics),
+  ]);
   const server = new RelayServer(configuration, {
     engine,
     verifier,
     software: readSoftware(),
     log,
+    metrics,
     nowMs: Date.now,
     monotonicMs: () => performance.now(),
   });

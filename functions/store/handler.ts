@@ -1,5 +1,6 @@
 import type { HttpFunction, Request, Response } from '@google-cloud/functions-framework';
 import type { Log } from '../cloud/log.ts';
+import type { Metrics } from '../cloud/metrics/registry.ts';
 import { openOnce } from '../cloud/open-once.ts';
 import { type StorePorts, storePush } from './store.ts';
 
@@ -13,8 +14,13 @@ const SERVICE_UNAVAILABLE = 503;
  * credentials; where it fails, the next request tries again. Never rejects and never throws: a
  * stray error would end the process, with all other messages in it.
  */
-export function storeHandler(open: () => Promise<StorePorts>, log: Log): HttpFunction {
+export function storeHandler(
+  open: () => Promise<StorePorts>,
+  log: Log,
+  metrics: Metrics,
+): HttpFunction {
   const ports = openOnce(open);
+  const failed = metrics.counter('fail_total', { reason: 'error' });
   return async (request: Request, response: Response): Promise<void> => {
     let status = SERVICE_UNAVAILABLE;
     try {
@@ -26,6 +32,7 @@ export function storeHandler(open: () => Promise<StorePorts>, log: Log): HttpFun
         status = METHOD_NOT_ALLOWED;
       }
     } catch (error) {
+      failed.add();
       log.error('message could not be handled', { error });
     }
     response.status(status).end();
