@@ -32,6 +32,7 @@ const SCRIPT = 'text/javascript; charset=utf-8';
 const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
   '/': ['index.html', 'text/html; charset=utf-8'],
   '/page.css': ['page.css', 'text/css; charset=utf-8'],
+  '/widgets.css': ['widgets.css', 'text/css; charset=utf-8'],
   ...Object.fromEntries(
     ['page.js', 'alerts.js', 'chart.js', 'dom.js', 'format.js', 'markdown.js'].map((name) => [
       `/${name}`,

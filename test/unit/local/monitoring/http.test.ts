@@ -57,6 +57,7 @@ describe('the page over HTTP', () => {
     ['/format.js', 'text/javascript'],
     ['/markdown.js', 'text/javascript'],
     ['/page.css', 'text/css'],
+    ['/widgets.css', 'text/css'],
     ['/api/view', 'application/json'],
   ])('serves %s', async (path, type) => {
     const { code, headers, text } = await ask(path);
