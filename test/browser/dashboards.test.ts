@@ -105,7 +105,8 @@ async function feedCatalogue({ client }: TestMonitoring): Promise<void> {
     const names = METRIC_NAMES.filter((name) => definitionOf(name).components.includes(component));
     for (let endMs = startMs + 30_000; endMs <= NOW; endMs += 30_000) {
       for (const name of names) countOne(registry, name, endMs / 30_000);
-      for (const timeSeries of callsOf(registry.snapshot(), identity, { startMs, endMs })) {
+      const series = registry.snapshot().map((each) => ({ ...each, startMs }));
+      for (const timeSeries of callsOf(series, identity, endMs)) {
         await client.createTimeSeries({ name: `projects/${PROJECT}`, timeSeries: [...timeSeries] });
       }
     }

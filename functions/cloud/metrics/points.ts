@@ -30,21 +30,26 @@ export interface Identity {
 export const SERIES_A_CALL_MAX = 200;
 
 /** The time that a point stands for; counters and distributions add up over all of it. */
-export interface Interval {
+interface Interval {
   readonly startMs: number;
   readonly endMs: number;
 }
 
+/** One series, and since when it adds up. */
+export interface StartedSeries extends SeriesSnapshot {
+  readonly startMs: number;
+}
+
 /**
  * Series as `createTimeSeries` takes them, in calls of at most 200: counters and distributions
- * CUMULATIVE with one start for all of a process, gauges at one moment.
+ * CUMULATIVE, each with a start that never changes, gauges at one moment.
  */
 export function callsOf(
-  snapshot: readonly SeriesSnapshot[],
+  series: readonly StartedSeries[],
   identity: Identity,
-  interval: Interval,
+  endMs: number,
 ): readonly (readonly TimeSeries[])[] {
-  const all = snapshot.map((series) => timeSeriesOf(series, identity, interval));
+  const all = series.map((each) => timeSeriesOf(each, identity, { startMs: each.startMs, endMs }));
   const calls: TimeSeries[][] = [];
   for (let at = 0; at < all.length; at += SERIES_A_CALL_MAX) {
     calls.push(all.slice(at, at + SERIES_A_CALL_MAX));

@@ -1,6 +1,6 @@
 import type { Log } from '../log.ts';
-import { callsOf, type Identity, type TimeSeries } from './points.ts';
-import type { Registry } from './registry.ts';
+import { callsOf, type Identity, type StartedSeries, type TimeSeries } from './points.ts';
+import type { Registry, SeriesSnapshot } from './registry.ts';
 
 /** What came of one call with up to 200 series. */
 export type SendResult =
@@ -48,6 +48,8 @@ export class MetricWriter {
   readonly #ports: WriterPorts;
   #identity: Identity;
   #startMs: number;
+  /** Since when each series adds up. */
+  readonly #starts = new Map<string, number>();
   #lastEndMs = Number.NEGATIVE_INFINITY;
   #lastLoggedMs = Number.NEGATIVE_INFINITY;
   #writing = false;
@@ -98,6 +100,7 @@ export class MetricWriter {
     this.#identity = { ...this.#identity, task: this.#ports.newTask() };
     this.#registry.reset();
     this.#startMs = nowMs;
+    this.#starts.clear();
     this.#lastEndMs = Number.NEGATIVE_INFINITY;
     this.#registry.counter('metric_failures_total', { reason: 'clock' }).add(counted);
     this.#log(nowMs, 'the clock stepped back: metrics begin anew', {});
@@ -105,20 +108,20 @@ export class MetricWriter {
   }
 
   async #writeAt(endMs: number): Promise<WriteResult> {
-    const interval = { startMs: this.#startMs, endMs };
-    const calls = callsOf(this.#registry.snapshot(), this.#identity, interval);
+    const series = this.#registry.snapshot().map((each) => this.#started(each));
+    const calls = callsOf(series, this.#identity, endMs);
     if (calls.length === 0) return 'nothing';
     let result: WriteResult = 'written';
     let anything = false;
-    for (const series of calls) {
-      const sent = await this.#ports.send(series);
+    for (const call of calls) {
+      const sent = await this.#ports.send(call);
       if (sent.ok) {
         anything = true;
         continue;
       }
       result = 'failed';
       // What may have been written must not be written again at an earlier time.
-      if (sent.why === 'unavailable' || sent.failed < series.length) anything = true;
+      if (sent.why === 'unavailable' || sent.failed < call.length) anything = true;
       this.#registry.counter('metric_failures_total', { reason: sent.why }).add(sent.failed);
       const { reason, failed } = sent;
       this.#log(this.#ports.nowMs(), 'metrics could not be written', { reason, failed });
@@ -127,6 +130,17 @@ export class MetricWriter {
     }
     if (anything) this.#lastEndMs = endMs;
     return result;
+  }
+
+  /**
+   * A series that is new counts since the last write and not since the process began: else a burst
+   * after quiet hours would be taken for a slow trickle through all of them.
+   */
+  #started(series: SeriesSnapshot): StartedSeries {
+    const key = JSON.stringify([series.name, series.labels]);
+    const startMs = this.#starts.get(key) ?? Math.max(this.#startMs, this.#lastEndMs + 1);
+    this.#starts.set(key, startMs);
+    return { ...series, startMs };
   }
 
   #log(nowMs: number, message: string, fields: object): void {

@@ -67,6 +67,25 @@ describe('the writer of metrics', () => {
     });
   });
 
+  it('lets a series that comes later begin at the write before, and keeps that start', async () => {
+    const { registry, writer, calls, state } = setUp();
+    registry.counter('success_total', {});
+    state.nowMs += 60_000;
+    await writer.write();
+    const began = state.nowMs + 1;
+    for (const count of [1, 2]) {
+      registry.counter('fail_total', { reason: 'error' }).add();
+      state.nowMs += 60_000;
+      await writer.write();
+      expect(point(calls, 'fail_total')).toMatchObject({
+        startMs: began,
+        endMs: state.nowMs,
+        value: { int64Value: count },
+      });
+    }
+    expect(point(calls, 'success_total').startMs).toBe(START);
+  });
+
   it('writes a gauge with a start that equals its end', async () => {
     const { registry, writer, calls, state } = setUp();
     registry.watch('websocket_connections', {}, () => 7);
