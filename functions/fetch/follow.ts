@@ -12,7 +12,7 @@ import type { PiecePorts } from './piece.ts';
 export interface FollowPorts
   extends Pick<
     PiecePorts,
-    'connect' | 'known' | 'publish' | 'policy' | 'nowMs' | 'log' | 'chance'
+    'connect' | 'known' | 'publish' | 'policy' | 'nowMs' | 'journey' | 'log' | 'chance'
   > {
   list(): Promise<readonly Source[]>;
   /** Resolves after so long, or at once when the signal comes. */

@@ -1,7 +1,9 @@
 import type { HttpFunction, Request, Response } from '@google-cloud/functions-framework';
+import { httpRequestOf } from '../cloud/http-request.ts';
 import type { Log } from '../cloud/log.ts';
 import { openOnce } from '../cloud/open-once.ts';
 import { parsePush } from '../cloud/push.ts';
+import { traceOfHeaders } from '../cloud/trace.ts';
 import type { PlanReport } from './plan.ts';
 
 /** What the function does, by how it is called. */
@@ -24,6 +26,12 @@ const SERVICE_UNAVAILABLE = 503;
 export function fetchHandler(open: () => Promise<Fetcher>, log: Log): HttpFunction {
   const fetcherOf = openOnce(open);
   return async (request: Request, response: Response): Promise<void> => {
+    const began = performance.now();
+    const own = log.child({ trace: traceOfHeaders(request.headers) });
+    response.once('finish', () => {
+      const answer = { status: response.statusCode, tookMs: performance.now() - began };
+      own.debug('request answered', { httpRequest: httpRequestOf(request, answer) });
+    });
     if (request.method !== 'POST') {
       response.status(METHOD_NOT_ALLOWED).end();
       return;
@@ -37,14 +45,14 @@ export function fetchHandler(open: () => Promise<Fetcher>, log: Log): HttpFuncti
       const sourceId = sourceOf(request.body);
       if (sourceId === undefined) {
         // It would never be understood: said once, and acknowledged.
-        log.error('a message of `fetch` names no source');
+        own.error('a message of `fetch` names no source');
         response.status(NO_CONTENT).end();
         return;
       }
       await fetcher.work(sourceId);
       response.status(NO_CONTENT).end();
     } catch (error) {
-      log.error('fetch could not run', { error });
+      own.error('fetch could not run', { error });
       response.status(SERVICE_UNAVAILABLE).end();
     }
   };

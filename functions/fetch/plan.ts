@@ -18,7 +18,7 @@ export interface PlanPorts {
     limit: number,
   ): Promise<readonly NostrEvent[]>;
   /** Puts one source's piece of work into the topic `fetch`. */
-  handOut(sourceId: number): Promise<void>;
+  handOut(sourceId: number): Promise<unknown>;
   readonly log: Log;
 }
 

@@ -92,6 +92,7 @@ function quietLog(surroundings: Surroundings): Log {
     info: () => undefined,
     warning: say,
     error: say,
+    fault: say,
     child: () => log,
   };
   return log;

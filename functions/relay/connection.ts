@@ -1,6 +1,8 @@
 import type { Socket } from 'node:net';
 import type { RawData, WebSocket } from 'ws';
+import type { Journey } from '../cloud/journey.ts';
 import type { Log } from '../cloud/log.ts';
+import { type Trace, traceOfEvent } from '../cloud/trace.ts';
 import {
   type ClientMessage,
   type Fault,
@@ -12,7 +14,8 @@ import {
   parseClientMessage,
 } from '../nostr/messages.ts';
 import type { Admission, Admitted } from './admission.ts';
-import type { Engine, Verdict } from './engine-types.ts';
+import type { Engine, Origin, Verdict } from './engine-types.ts';
+import { EventSteps } from './event-steps.ts';
 import { Liveness, type LivenessLimits } from './liveness.ts';
 import { Outbox, type OutboxLimits, type SendBudget } from './outbox.ts';
 import type { Rates } from './rates.ts';
@@ -40,6 +43,7 @@ export interface ConnectionParts {
   readonly budget: SendBudget;
   readonly desk: ReconciliationDesk;
   readonly limits: ConnectionLimits;
+  readonly journey: Journey;
   readonly log: Log;
   /** Milliseconds of a clock that never steps back. */
   readonly monotonicMs: () => number;
@@ -51,6 +55,8 @@ export interface Client {
   readonly connectionId: string;
   /** Whose allowance is used, see visitor.ts. */
   readonly address: string;
+  /** That of the request which opened the connection, where it brought one. */
+  readonly trace?: Trace;
 }
 
 /** Close codes of RFC 6455. */
@@ -84,8 +90,8 @@ export class Connection {
   readonly #requests: Requests;
   readonly #reconciliations: Reconciliations | undefined;
   readonly #liveness: Liveness;
+  readonly #steps: EventSteps;
   #inFlight = 0;
-  #events = 0;
   #messagesInTurn = 0;
   /** Not read for a moment, so that others have their turn. */
   #resting = false;
@@ -108,6 +114,7 @@ export class Connection {
       limits.negentropy &&
       new Reconciliations({ engine, outbox, desk, limits: limits.negentropy, monotonicMs, log });
     this.#liveness = new Liveness(limits.liveness, monotonicMs());
+    this.#steps = new EventSteps(parts.journey, client);
     webSocket.on('message', (data, isBinary) => this.#receive(data, isBinary));
     webSocket.on('pong', () => this.#liveness.heard(monotonicMs(), false));
     webSocket.on('error', (error) =>
@@ -175,7 +182,7 @@ export class Connection {
       this.#handle(data as Buffer, isBinary);
     } catch (error) {
       // A fault of ours: it must not end the process, and with it everybody's connection.
-      this.#parts.log.error('a message could not be handled', { ...this.client, error });
+      this.#parts.log.fault('a message could not be handled', { ...this.client, error });
       this.#outbox.send(noticeMessage('error: the relay failed on this message'));
     }
   }
@@ -244,8 +251,12 @@ export class Connection {
       return;
     }
     const admitted = this.#parts.admission.admit(given, this.client.address);
-    if (admitted.ok) this.#publish(admitted.value);
-    else this.#answer(admitted.reason);
+    if (admitted.ok) {
+      this.#publish(admitted.value);
+      return;
+    }
+    this.#steps.refused(admitted.reason);
+    this.#answer(admitted.reason);
   }
 
   #publish({ event, text }: Admitted): void {
@@ -255,20 +266,29 @@ export class Connection {
       this.#full = true;
       this.#webSocket.pause();
     }
-    this.#events += 1;
-    const trace = `${this.client.connectionId}-${this.#events}`;
-    this.#parts.engine
-      .publish(event, text, { trace, source: 'client', keys: [] })
+    const { engine, log, monotonicMs } = this.#parts;
+    const { id } = event;
+    const trace = traceOfEvent(id);
+    const origin: Origin = { trace, source: 'client', keys: [] };
+    const beganMs = this.#steps.follows(id) ? monotonicMs() : undefined;
+    if (beganMs !== undefined) this.#steps.received(event, text);
+    engine
+      .publish(event, text, beganMs === undefined ? origin : { ...origin, followed: true })
       .catch((error: unknown): Verdict => {
-        this.#parts.log.error('an event could not be published', { trace, error });
+        log.fault('an event could not be published', { trace, event: id, error });
         return { accepted: false, message: 'error: the relay failed on this event' };
       })
-      .then(({ accepted, message }) => this.#published(okMessage(event.id, accepted, message)))
-      .catch((error: unknown) => this.#parts.log.error('no OK sent', { trace, error }));
+      .then((verdict) => this.#published(id, verdict, beganMs))
+      .catch((error: unknown) => log.fault('no OK sent', { trace, event: id, error }));
   }
 
-  #published(answer: string): void {
-    this.#outbox.send(answer);
+  /** @param beganMs where every step of the event is logged. */
+  #published(id: string, verdict: Verdict, beganMs: number | undefined): void {
+    this.#outbox.send(okMessage(id, verdict.accepted, verdict.message));
+    if (beganMs !== undefined || !verdict.accepted) {
+      const tookMs = beganMs && Math.round(this.#parts.monotonicMs() - beganMs);
+      this.#steps.answered(id, verdict, tookMs);
+    }
     this.#inFlight -= 1;
     if (this.#full && this.#inFlight <= this.#parts.limits.eventsInFlightMax / 2) {
       this.#full = false;

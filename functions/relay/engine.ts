@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { openBroadcast } from '../cloud/broadcast.ts';
+import { Journey } from '../cloud/journey.ts';
 import type { Log } from '../cloud/log.ts';
 import { openPostgres } from '../cloud/postgres.ts';
 import { openPublisher } from '../cloud/publisher.ts';
@@ -53,6 +54,11 @@ export async function openEngine(configuration: EngineConfiguration, log: Log): 
       listStored: (filter, options) => listIds(pool, filter, options),
       loadRecent: () => loadRecent(pool, window),
       nowMs: Date.now,
+      journey: new Journey({
+        log,
+        share: configuration.LOG_TRACE_SAMPLE,
+        monotonicMs: () => performance.now(),
+      }),
       log,
     },
     {

@@ -1,3 +1,4 @@
+import type { Journey } from '../cloud/journey.ts';
 import type { Log } from '../cloud/log.ts';
 import type { LogPosition } from '../database/changes.ts';
 import type { StoredEvent } from '../database/read.ts';
@@ -24,6 +25,7 @@ export interface InstanceDoors {
     readonly completeSince: number;
   }>;
   readonly nowMs: () => number;
+  readonly journey: Journey;
   readonly log: Log;
 }
 
@@ -46,7 +48,7 @@ export interface Instance {
 
 /** Joins the parts of an instance to each other and to its doors. */
 export function assembleInstance(doors: InstanceDoors, limits: InstanceLimits): Instance {
-  const { nowMs, log } = doors;
+  const { nowMs, journey, log } = doors;
   const window = new RecentWindow(limits.window);
   const pending = new Pending(limits.pendingBytesMax);
   const feed: Feed = new Feed({
@@ -67,6 +69,7 @@ export function assembleInstance(doors: InstanceDoors, limits: InstanceLimits): 
     isPending: (id) => pending.get(id) !== undefined,
     whenPassed: (work) => follower.whenPassed(work),
     queryDeadlineMs: limits.queryDeadlineMs,
+    journey,
     log,
   });
   const intake = new Intake({
@@ -76,6 +79,7 @@ export function assembleInstance(doors: InstanceDoors, limits: InstanceLimits): 
     stored: doors.stored,
     announce: (entry) => subscriptions.announce(entry),
     announceEphemeral: (entry) => feed.announceEphemeral(entry),
+    journey,
     nowMs,
   });
   return { window, pending, follower, answers, inventory, subscriptions, intake };

@@ -1,3 +1,4 @@
+import type { Journey } from '../cloud/journey.ts';
 import type { Log } from '../cloud/log.ts';
 import type { Filter } from '../nostr/filter.ts';
 import { AnswerTooLarge } from './answer-bytes.ts';
@@ -16,6 +17,7 @@ export interface SubscriptionsParts {
   /** Calls back once everything that is committed by now has come by. */
   readonly whenPassed: (work: () => void) => void;
   readonly queryDeadlineMs: number;
+  readonly journey: Journey;
   readonly log: Log;
 }
 
@@ -55,7 +57,9 @@ export class Subscriptions {
 
   /** Delivers an event that is new to this instance. */
   announce(entry: Entry): void {
+    let deliveries = 0;
     this.#live.match(entry, (subscription) => {
+      deliveries += 1;
       subscription.deliver(entry);
       if (subscription.overflowing) {
         this.#fail(
@@ -64,6 +68,8 @@ export class Subscriptions {
         );
       }
     });
+    const { journey } = this.#parts;
+    if (journey.follows(entry.id)) journey.step('delivered', entry.id, { deliveries });
   }
 
   /** Ends all, with this word to their clients. */

@@ -1,3 +1,4 @@
+import { Journey } from '../cloud/journey.ts';
 import type { Log } from '../cloud/log.ts';
 import { openPostgres } from '../cloud/postgres.ts';
 import { openPublisher } from '../cloud/publisher.ts';
@@ -37,6 +38,11 @@ export async function openStore(configuration: StoreConfiguration, log: Log): Pr
     verifier,
     limits: { eventBytesMax: configuration.EVENT_BYTES_MAX },
     nowMs: () => Date.now(),
+    journey: new Journey({
+      log,
+      share: configuration.LOG_TRACE_SAMPLE,
+      monotonicMs: () => performance.now(),
+    }),
     log,
     async close() {
       await Promise.allSettled([stored.close(), dead.close(), postgres.close()]);

@@ -1,5 +1,6 @@
 import { Delivery } from '../../../functions/fetch/delivery.ts';
 import { PASSED } from '../../../functions/policy/write-policy.ts';
+import { quietJourney } from '../../support/journey.ts';
 import { unsigned } from '../../support/unsigned.ts';
 
 function deliveryOver(known: readonly string[], fail?: Error) {
@@ -10,9 +11,11 @@ function deliveryOver(known: readonly string[], fail?: Error) {
       publish: async (line) => {
         if (fail !== undefined) throw fail;
         published.push(line);
+        return `message ${published.length}`;
       },
       policy: (event) => (event.content === 'no' ? { ok: false, reason: 'blocked: no' } : PASSED),
       nowMs: () => 5_000,
+      journey: quietJourney,
     },
     { id: 9, url: 'wss://relay.example/' },
     'run',

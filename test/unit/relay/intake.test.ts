@@ -2,6 +2,7 @@ import type { IncomingMeta } from '../../../functions/cloud/envelope.ts';
 import { openLog } from '../../../functions/cloud/log.ts';
 import { eventText, type NostrEvent } from '../../../functions/nostr/event.ts';
 import { assembleInstance } from '../../../functions/relay/instance.ts';
+import { quietJourney } from '../../support/journey.ts';
 import { unsigned } from '../../support/unsigned.ts';
 
 const origin = { trace: 'trace', source: 'client', keys: [] };
@@ -12,8 +13,8 @@ async function instanceWith(options: { pendingBytesMax?: number; stored?: NostrE
   const published: { id: string; settle: (error?: Error) => void; meta: object }[] = [];
   const topic = {
     publish: ({ meta, text }: { meta: object; text: string }) =>
-      new Promise<void>((resolve, reject) => {
-        const settle = (error?: Error) => (error ? reject(error) : resolve());
+      new Promise<string>((resolve, reject) => {
+        const settle = (error?: Error) => (error ? reject(error) : resolve('7'));
         published.push({ id: text.slice(7, 71), meta, settle });
       }),
   };
@@ -36,6 +37,7 @@ async function instanceWith(options: { pendingBytesMax?: number; stored?: NostrE
       storedVersions: async (addresses) => addresses.map(() => undefined),
       loadRecent: async () => ({ position: 1, events, completeSince: 0 }),
       nowMs: () => clock.nowMs,
+      journey: quietJourney,
       log: openLog({ level: 'error', format: 'json', component: 'test' }),
     },
     {

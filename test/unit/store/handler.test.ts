@@ -7,6 +7,7 @@ import { openLog } from '../../../functions/cloud/log.ts';
 import { loadVerifier } from '../../../functions/nostr/verify.ts';
 import { storeHandler } from '../../../functions/store/handler.ts';
 import type { StorePorts } from '../../../functions/store/store.ts';
+import { quietJourney } from '../../support/journey.ts';
 
 const log = openLog(
   { level: 'error', format: 'json', component: 'test' },
@@ -45,6 +46,7 @@ async function ports(): Promise<StorePorts> {
     verifier: await loadVerifier(),
     limits: { eventBytesMax: 1_000 },
     nowMs: () => 0,
+    journey: quietJourney,
     log,
   };
 }
