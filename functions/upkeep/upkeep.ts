@@ -4,7 +4,7 @@ import { openPostgres } from '../cloud/postgres.ts';
 import { openPubSub, openRawPublisher } from '../cloud/pubsub.ts';
 import { openPuller, openTopicSubscriptions } from '../cloud/pull.ts';
 import { makeLogDay, trimLog } from '../database/changes-log.ts';
-import { buryMessages } from '../database/dead-letters.ts';
+import * as letters from '../database/dead-letters.ts';
 import { dropKinds } from '../database/drop-kinds.ts';
 import { forgetInstance, silentInstances } from '../database/instances.ts';
 import { withLease } from '../database/leases.ts';
@@ -21,7 +21,9 @@ import {
 } from '../database/partitions.ts';
 import { continueRewrite, finishExchange } from '../database/rewrite.ts';
 import type { UpkeepConfiguration } from './configuration.ts';
-import { type Job, type JobReport, type Leasing, runJobs } from './jobs.ts';
+import type { DeadLetterPorts } from './dead-letter-call.ts';
+import type { Upkeep } from './handler.ts';
+import { type Job, type Leasing, runJobs } from './jobs.ts';
 import { replayDeadLetters } from './replay.ts';
 import { retain } from './retention.ts';
 import { sweepSubscriptions } from './sweep.ts';
@@ -34,12 +36,11 @@ const REWRITE_DEADLINE_MS = 60_000;
 const MONTHS_BACK = 12;
 const PULL_MAX = 100;
 const PUBLISH_TIMEOUT_MS = 10_000;
+/** Dead letters that an operator has decided about can be looked at for so long. */
+const DECIDED_LETTERS_DAYS = 30;
 
 /** What changes partitions does so one after the other, whichever call it belongs to. */
 const PARTITIONS = 'partitions';
-
-/** Does everything that is due once. */
-export type Upkeep = () => Promise<readonly JobReport[]>;
 
 /** Opens what upkeep needs; connections are made at first use. */
 export async function openUpkeep(configuration: UpkeepConfiguration, log: Log): Promise<Upkeep> {
@@ -145,11 +146,12 @@ export async function openUpkeep(configuration: UpkeepConfiguration, log: Log): 
             {
               pull: () => dead.pull(PULL_MAX),
               publish: (data, attributes) => incoming.publish(data, attributes, PUBLISH_TIMEOUT_MS),
-              bury: (messages) => buryMessages(pool, messages),
+              bury: (messages) => letters.buryMessages(pool, messages),
               acknowledge: (ackIds) => dead.acknowledge(ackIds),
             },
             { messagesMax: configuration.DEAD_LETTERS_PER_RUN, signal },
           )),
+          forgotten: await letters.forgetLetters(pool, DECIDED_LETTERS_DAYS),
         };
       } finally {
         await Promise.all([dead.close(), incoming.close()]);
@@ -158,5 +160,39 @@ export async function openUpkeep(configuration: UpkeepConfiguration, log: Log): 
   };
   // Last the one that may take the scheduler's whole patience.
   const jobs = [partitions, changesLog, sweep, replay, retention, merging];
-  return () => runJobs(jobs, leasing, log);
+  return {
+    run: () => runJobs(jobs, leasing, log),
+    deadLetters: deadLetterPorts(pool, pubsub, configuration.TOPIC_INCOMING),
+  };
+}
+
+function deadLetterPorts(
+  pool: Awaited<ReturnType<typeof openPostgres>>['pool'],
+  pubsub: ReturnType<typeof openPubSub>,
+  topic: string,
+): DeadLetterPorts {
+  return {
+    async list(filter, limit) {
+      const [reasons, found] = await Promise.all([
+        letters.countReasons(pool, filter),
+        letters.listLetters(pool, filter, limit),
+      ]);
+      return { reasons, letters: found };
+    },
+    async show(id) {
+      const found = await letters.readLetters(pool, id);
+      return found.map(({ data, ...rest }) => ({ ...rest, data: data.toString('utf8') }));
+    },
+    async replay(filter, limit, who) {
+      const incoming = openRawPublisher(pubsub, topic);
+      try {
+        return await letters.replayLetters(pool, filter, limit, who, (data, attributes) =>
+          incoming.publish(data, attributes, PUBLISH_TIMEOUT_MS),
+        );
+      } finally {
+        await incoming.close();
+      }
+    },
+    discard: (filter, limit, who) => letters.discardLetters(pool, filter, limit, who),
+  };
 }

@@ -23,10 +23,11 @@ async function call(method: string, body: unknown, fail?: Error) {
       return response;
     },
     json: () => response,
+    once: () => response,
     end: () => response,
   };
   const handler = fetchHandler(async () => fetcher, silentLog);
-  await handler({ method, body } as never, response as never);
+  await handler({ method, body, headers: {} } as never, response as never);
   return { status, done };
 }
 

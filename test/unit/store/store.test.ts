@@ -190,7 +190,9 @@ describe('storePush', () => {
     expect(verdict).toEqual({ acknowledge: true, counts: { stored: 2, poison: 1 } });
     expect(buried).toEqual([
       {
-        data: encodeLines([lineOf(poison)]),
+        data: encodeLines([
+          { ...lineOf(poison), meta: { ...META, trace: poison.id.slice(0, 32) } },
+        ]),
         attributes: { format: FORMAT, reason: expect.any(String), sqlstate: '23505' },
       },
     ]);
