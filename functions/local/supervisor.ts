@@ -64,6 +64,7 @@ export class Supervisor implements PartHost {
       PUBSUB_EMULATOR_HOST: full.PUBSUB_EMULATOR_HOST,
       GOOGLE_CLOUD_PROJECT: full.GOOGLE_CLOUD_PROJECT,
       FETCH_URL: `http://127.0.0.1:${ports.fetch}/`,
+      UPKEEP_URL: `http://127.0.0.1:${ports.upkeep}/`,
     };
     folder.noteEnvironment(addresses);
     await Promise.all([

@@ -55,8 +55,8 @@ function stepOf({ outcome, reason, line }: Fate, nowMs: number): object {
     outcome,
     reason,
     acceptedAt,
-    // By the clocks of two machines.
-    delayMs: acceptedAt && nowMs - acceptedAt,
+    // Until every relay instance could know, by the clocks of two machines.
+    toldAfterMs: acceptedAt && nowMs - acceptedAt,
     transaction: change?.transaction,
   };
 }

@@ -54,7 +54,10 @@ async function answerTo(
 ): Promise<{ readonly status: number; readonly answer: object }> {
   if (!isDeadLetterCall(body)) {
     const reports = await upkeep.run();
-    return { status: reports.some(({ result }) => result === 'failed') ? 500 : 200, answer: reports };
+    return {
+      status: reports.some(({ result }) => result === 'failed') ? 500 : 200,
+      answer: reports,
+    };
   }
   const call = parseDeadLetterCall(body);
   if (!call.ok) return { status: 400, answer: { error: call.reason } };

@@ -247,7 +247,7 @@ describe('storePush', () => {
       messageId: '42',
       attempt: 3,
       acceptedAt: 1_000,
-      delayMs: 4_000,
+      toldAfterMs: 4_000,
     };
     expect(shown()).toMatchObject([refused]);
     await storePush(body, RAW, ports({ log, journey: journeyInto(log, 1) }).all);
