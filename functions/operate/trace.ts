@@ -139,7 +139,7 @@ function journeyText(
   const parts = [
     facts([
       ['event', id],
-      ['state', stateWords(state, known)],
+      ['state', stateWords(state, known, searched)],
       ...(stored === undefined
         ? []
         : ([
@@ -156,7 +156,7 @@ function journeyText(
   return parts.join('\n\n');
 }
 
-function stateWords(state: State, known: Known): string {
+function stateWords(state: State, known: Known, searched: Searched): string {
   const { requests, traces, letters } = known;
   const cut = traces?.whole === false ? ' (the database was not searched to the end)' : '';
   switch (state) {
@@ -174,7 +174,7 @@ function stateWords(state: State, known: Known): string {
       return `deleted, if ${request.author} is its author: request ${request.id}`;
     }
     case 'dead letter':
-      return `not stored, a dead letter: ${letters[0]?.reason} (distrise dead-letters show ${id16(known)})`;
+      return `not stored, a dead letter: ${letters[0]?.reason} (distrise dead-letters show ${openLetter(known)})`;
     case 'removed':
       return `it was stored and is gone: expired, banned, or dropped by retention${cut}`;
     case 'refused':
@@ -187,13 +187,13 @@ function stateWords(state: State, known: Known): string {
       return `not stored (yet), see below${cut}`;
     case 'unknown':
       return (
-        'nothing is known of this id: it is not stored, no dead letter, no deletion and no log ' +
-        `line names it${cut}`
+        'nothing is known of this id: it is not stored, and no dead letter and no deletion names it' +
+        `${'command' in searched ? '; log lines were not read' : ', nor does a log line'}${cut}`
       );
   }
 }
 
-const id16 = ({ letters }: Known): string =>
+const openLetter = ({ letters }: Known): string =>
   letters.find(({ decision }) => decision === undefined)?.messageId ?? '';
 
 function stepTable(steps: readonly JourneyStep[]): string {

@@ -141,7 +141,11 @@ describe('distrise trace', () => {
     ] as const) {
       const log = openLog(
         { level: 'info', format: 'json', component },
-        { write: (line) => void (files[file] += line) },
+        {
+          write: (line) => {
+            files[file] += line;
+          },
+        },
       );
       const journey = journeyInto(log, 1);
       journey.step(component === 'relay' ? 'received' : 'stored', event.id, { outcome: 'stored' });
