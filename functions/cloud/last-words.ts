@@ -4,6 +4,7 @@ import type { Log } from './log.ts';
 export interface Failing {
   on(event: 'uncaughtException', listener: (error: unknown) => void): unknown;
   on(event: 'unhandledRejection', listener: (reason: unknown) => void): unknown;
+  removeAllListeners(event: 'exit'): unknown;
   exit(code: number): void;
 }
 
@@ -18,6 +19,8 @@ export function endOnFault(log: Log, failing: Failing = process): void {
       const error = thrown instanceof Error ? thrown : new Error(String(thrown));
       log.fault(what, { error });
     } finally {
+      // functions-framework would add words and a stack of its own, which counts as another error.
+      failing.removeAllListeners('exit');
       failing.exit(1);
     }
   };

@@ -7,6 +7,8 @@ const START = join(import.meta.dirname, '../../../functions/cloud/start-service.
 function run(failing: string) {
   const script = `
     import { startService } from ${JSON.stringify(START)};
+    // As functions-framework does.
+    process.on('exit', (code) => console.error('Process exited with code', code));
     startService('store', { ok: true, value: {
       LOG_LEVEL: 'info', LOG_FORMAT: 'json', LOG_TRACE_SAMPLE: 0, K_REVISION: 'r7',
     } });
