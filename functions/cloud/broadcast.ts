@@ -1,5 +1,6 @@
 import { type PubSub, v1 } from '@google-cloud/pubsub';
 import type { Log } from './log.ts';
+import type { Counter, Metrics } from './metrics/registry.ts';
 import { generatedClientOptions, subscriptionPath, topicPath } from './pubsub.ts';
 
 export interface BroadcastOptions {
@@ -16,6 +17,7 @@ export interface BroadcastOptions {
    */
   onBreak(why: string): void;
   readonly log: Log;
+  readonly metrics: Metrics;
   /** How often a silent stream is asked for a sign of life. */
   readonly keepAliveMs?: number;
 }
@@ -101,6 +103,7 @@ class BroadcastReader {
   readonly #client: v1.SubscriberClient;
   readonly #name: string;
   readonly #stopped = new AbortController();
+  readonly #breaks: Counter;
   #stream: Stream | undefined;
   #acks: string[] = [];
   #acknowledging: Promise<void> | undefined;
@@ -108,6 +111,7 @@ class BroadcastReader {
   constructor(options: BroadcastOptions, client: v1.SubscriberClient) {
     this.#options = options;
     this.#client = client;
+    this.#breaks = options.metrics.counter('fast_lane_breaks_total', {});
     this.#name = subscriptionPath(options.pubsub.projectId, options.subscription);
   }
 
@@ -158,6 +162,7 @@ class BroadcastReader {
         if (this.#stopped.signal.aborted) return;
         if (end.wasAlive) delayMs = RETRY_FIRST_MS;
         vanished = end.code === NOT_FOUND;
+        this.#breaks.add();
         this.#options.log.info('broadcast stream ended', { code: end.code, reason: end.why });
         this.#report(`stream ended: ${end.why}`);
         // Pub/Sub ends healthy streams now and then, and a vanished subscription loses messages

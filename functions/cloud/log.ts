@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { type DestinationStream, type Logger, pino } from 'pino';
 import type { LogConfiguration } from './configuration.ts';
@@ -10,6 +9,7 @@ import {
   plainFields,
   withoutSecrets,
 } from './log-fields.ts';
+import { PROCESS_NAME } from './process-name.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warning' | 'error';
 
@@ -45,9 +45,6 @@ const SEVERITIES: Readonly<Record<string, string>> = {
 
 const severity = (label: string) => ({ severity: SEVERITIES[label] ?? 'DEFAULT' });
 
-/** One name a process: Cloud Run tells a process no instance id by its environment. */
-const INSTANCE = randomUUID().slice(0, 8);
-
 /** Opens the log of a service as its configuration asks. */
 export function openServiceLog(
   component: string,
@@ -60,7 +57,7 @@ export function openServiceLog(
     project: configuration.GOOGLE_CLOUD_PROJECT,
     service: configuration.K_SERVICE,
     revision: configuration.K_REVISION,
-    instance: INSTANCE,
+    instance: PROCESS_NAME,
   });
 }
 

@@ -2,6 +2,8 @@ import type { Duplex } from 'node:stream';
 import pg from 'pg';
 import type { PostgresConfiguration } from './configuration.ts';
 import type { Log } from './log.ts';
+import { watchPool } from './metrics/pool.ts';
+import type { Metrics } from './metrics/registry.ts';
 
 /** A pool of connections to the database; `close` ends them. */
 export interface Postgres {
@@ -20,6 +22,8 @@ export interface PostgresOptions extends PostgresConfiguration {
   /** Shown in pg_stat_activity. */
   readonly applicationName: string;
   readonly log: Log;
+  /** Absent where nobody writes metrics: a command. */
+  readonly metrics?: Metrics;
   /** Opens a connector to the instance; by default Google's. */
   readonly openConnector?: (configuration: PostgresConfiguration) => Promise<SqlConnector>;
 }
@@ -56,7 +60,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Postgres> 
   };
   if (options.DATABASE_URL !== undefined) {
     const pool = new pg.Pool({ ...shared, connectionString: options.DATABASE_URL });
-    guard(pool, options.log);
+    guard(pool, options);
     return { pool, close: () => pool.end() };
   }
   return openCloudSql(options, shared);
@@ -80,7 +84,7 @@ async function openCloudSql(options: PostgresOptions, shared: pg.PoolConfig): Pr
     },
     renew,
   );
-  guard(pool, options.log);
+  guard(pool, options);
   return {
     pool,
     async close() {
@@ -111,7 +115,8 @@ async function openGoogleConnector(configuration: PostgresConfiguration): Promis
 }
 
 /** An 'error' event without a listener ends the process; a lost connection must not. */
-function guard(pool: pg.Pool, log: Log): void {
+function guard(pool: pg.Pool, { log, metrics }: PostgresOptions): void {
+  if (metrics !== undefined) watchPool(pool, metrics);
   const report = (error: Error & { code?: string }) =>
     log.warning('database connection lost', { code: error.code, reason: error.message });
   pool.on('error', report);

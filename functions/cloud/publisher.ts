@@ -1,5 +1,6 @@
 import type { PubSub } from '@google-cloud/pubsub';
 import { encodeLine, FORMAT } from './envelope.ts';
+import type { Counter, Metrics, Recorder } from './metrics/registry.ts';
 import { openRawPublisher, type RawPublisher } from './pubsub.ts';
 
 /** One line of a message: what accompanies an event, and the event's text. */
@@ -22,6 +23,7 @@ export interface PublisherOptions {
   readonly pendingBytesMax: number;
   /** Put on every message beside the format. */
   readonly attributes?: Readonly<Record<string, string>>;
+  readonly metrics: Metrics;
 }
 
 /** Why a line has no acknowledgement; after `deadline` and `failed` it may still have landed. */
@@ -90,6 +92,9 @@ class LinePublisher implements Publisher {
   readonly #deadlineMs: number;
   readonly #pendingBytesMax: number;
   readonly #attributes: Readonly<Record<string, string>>;
+  readonly #batches: Recorder;
+  readonly #durations: Recorder;
+  readonly #failures: Counter;
 
   /** Oldest first; all have the same time to live, so the first one's deadline is the next. */
   #waiting: Pending[] = [];
@@ -108,6 +113,9 @@ class LinePublisher implements Publisher {
     this.#deadlineMs = options.deadlineMs ?? DEADLINE_MS;
     this.#pendingBytesMax = options.pendingBytesMax;
     this.#attributes = { ...options.attributes, format: FORMAT };
+    this.#batches = options.metrics.distribution('publish_batch', {});
+    this.#durations = options.metrics.distribution('publish_duration', {});
+    this.#failures = options.metrics.counter('publish_failures_total', {});
   }
 
   get pendingBytes(): number {
@@ -195,12 +203,16 @@ class LinePublisher implements Publisher {
   /** Never rejects. */
   async #send(batch: readonly Pending[]): Promise<void> {
     let result: string | PublishError;
+    const beganMs = performance.now();
+    this.#batches.record(batch.length);
     try {
       const data = Buffer.from(batch.map(({ line }) => line).join('\n'), 'utf8');
       // The youngest line's time is what the request has: older ones are answered by #expire.
-      const timeLeftMs = Math.max(1, (batch.at(-1)?.deadline ?? 0) - performance.now());
+      const timeLeftMs = Math.max(1, (batch.at(-1)?.deadline ?? 0) - beganMs);
       result = await this.#raw.publish(data, this.#attributes, timeLeftMs);
+      this.#durations.record(performance.now() - beganMs);
     } catch (error) {
+      this.#failures.add();
       result = isLate(error)
         ? this.#late(error)
         : new PublishError('failed', 'Pub/Sub did not take the message', error);

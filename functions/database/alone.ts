@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { LOCK_CLASS } from './author-locks.ts';
 import { sqlStateOf, withTransaction } from './session.ts';
 
-/** A table that is partitioned by time. */
+/** A table that is partitioned by the events' time. */
 export type TimeTable = 'events' | 'event_tags';
 
 /**
@@ -28,6 +28,9 @@ const QUIET_WAIT_MS = 5_000;
 /** SQLSTATE of a lock that was not to be had in time, and of a deadlock. */
 const LOCK_STATES: ReadonlySet<string | undefined> = new Set(['55P03', '40P01']);
 
+/** True where somebody else had what was waited for. */
+export const isLockedOut = (error: unknown): boolean => LOCK_STATES.has(sqlStateOf(error));
+
 /** The advisory lock of who changes partitions; the authors' buckets have the numbers below it. */
 const PARTITIONS_LOCK = 256;
 
@@ -46,44 +49,45 @@ export async function inTurn<T>(
   });
 }
 
+/** From here on the transaction waits for nobody long enough to make others give way. */
+export async function yieldToOthers(client: pg.ClientBase): Promise<void> {
+  await client.query(`set local lock_timeout = ${LOCK_WAIT_MS}`);
+}
+
 /**
- * A short transaction that has one of the tables to itself. The parent is locked first, as readers
- * and writers do. What autovacuum holds of `partitions`, whose tables exist, is waited for before
- * that, so that nothing is waited for while everybody else waits.
+ * A short transaction that has a partitioned table to itself. The parent is locked first, as
+ * readers and writers do. What autovacuum holds of `tables`, which need not exist, is waited for
+ * before that, so that nothing is waited for while everybody else waits.
  */
 export async function alone<T>(
   pool: pg.Pool,
-  table: TimeTable,
-  partitions: readonly string[],
+  parent: TimeTable | 'changes',
+  tables: readonly string[],
   work: (client: pg.PoolClient) => Promise<T>,
 ): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await inTurn(pool, async (client) => {
-        for (const each of await existing(client, table, partitions)) {
-          await client.query(`lock table only ${each} in share update exclusive mode`);
+        for (const table of await existing(client, tables)) {
+          await client.query(`lock table only ${table} in share update exclusive mode`);
         }
-        await client.query(`set local lock_timeout = ${LOCK_WAIT_MS}`);
-        await client.query(`lock table only ${table} in access exclusive mode`);
+        await yieldToOthers(client);
+        await client.query(`lock table only ${parent} in access exclusive mode`);
         return work(client);
       });
     } catch (error) {
-      if (!LOCK_STATES.has(sqlStateOf(error)) || attempt === LOCK_ATTEMPTS) throw error;
+      if (!isLockedOut(error) || attempt === LOCK_ATTEMPTS) throw error;
       await pause(LOCK_PAUSE_MS);
     }
   }
 }
 
-/** Asked of the tables, since to_regclass answers from what this session last knew. */
-async function existing(
-  client: pg.PoolClient,
-  table: TimeTable,
-  partitions: readonly string[],
-): Promise<string[]> {
+/** Asked of the catalogue, since to_regclass answers from what this session last knew. */
+async function existing(client: pg.PoolClient, tables: readonly string[]): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(
-    `select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid
-      where i.inhparent = $1::regclass and c.relname = any($2::text[])`,
-    [table, partitions.map((name) => `${table}_${name}`)],
+    `select relname as name from pg_class
+      where relname = any($1::text[]) and relkind = 'r' and pg_table_is_visible(oid)`,
+    [tables],
   );
   return rows.map(({ name }) => name);
 }

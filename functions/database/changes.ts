@@ -9,6 +9,8 @@ export type Change =
       readonly seq: number;
       readonly createdAt: number;
       readonly text: string;
+      /** When some part took it, Unix milliseconds; absent of what an earlier version wrote. */
+      readonly seenAt?: number;
     }
   | { readonly type: 'removed'; readonly id: string; readonly seq: number }
   | {
@@ -57,22 +59,24 @@ interface Row {
   readonly until: string | null;
   readonly kind: number | null;
   readonly text: string | null;
+  readonly seen_at: string | null;
 }
 
 /** One statement, so that horizon, trimming and rows are of one snapshot. */
 const statement = (rows: string): string => `
   with c as materialized (${rows})
   select pg_snapshot_xmin(s) as xmin, pg_snapshot_xmax(s) as xmax, below,
-    c.seq, c.transaction, c.what, c.id, c.created_at, c.until, c.kind, coalesce(e.text, k.text) as text
+    c.seq, c.transaction, c.what, c.id, c.created_at, c.until, c.kind, coalesce(e.text, k.text) as text,
+    coalesce(e.seen_at, k.seen_at) as seen_at
   from pg_current_snapshot() s
   cross join changes_trimmed
   left join c on true
   left join lateral (
-    select text from events
+    select text, seen_at from events
     where c.what = 'a' and created_at = c.created_at and key = left(c.id, 32)::uuid
   ) e on true
   left join lateral (
-    select text from kept where c.what = 'a' and key = left(c.id, 32)::uuid
+    select text, seen_at from kept where c.what = 'a' and key = left(c.id, 32)::uuid
   ) k on true
   order by c.transaction, c.seq`;
 
@@ -123,7 +127,7 @@ export async function readChanges(
 
 function changesOf(rows: readonly Row[]): Change[] {
   const changes: Change[] = [];
-  for (const { what, seq: numeral, id, created_at, until, kind, text } of rows) {
+  for (const { what, seq: numeral, id, created_at, until, kind, text, seen_at } of rows) {
     if (numeral === null) continue;
     const seq = Number(numeral);
     if (what === 'd') {
@@ -137,7 +141,14 @@ function changesOf(rows: readonly Row[]): Change[] {
     } else if (id !== null && what === 'r') {
       changes.push({ type: 'removed', id, seq });
     } else if (id !== null && text !== null) {
-      changes.push({ type: 'added', id, seq, createdAt: Number(created_at), text });
+      changes.push({
+        type: 'added',
+        id,
+        seq,
+        createdAt: Number(created_at),
+        text,
+        ...(seen_at !== null && { seenAt: Number(seen_at) }),
+      });
     }
   }
   return changes.sort((a, b) => a.seq - b.seq);

@@ -58,3 +58,34 @@ export async function readCoverage(
     until: Number(row.until),
   }));
 }
+
+/** What the newest measurement of a source's filter said. */
+export type NewestCoverage = Pick<Coverage, 'source' | 'filterKey' | 'theirs' | 'held'>;
+
+/** The newest measurements of these filters of sources; those never measured are left out. */
+export async function newestCoverage(
+  pool: pg.Pool,
+  wanted: readonly { readonly source: number; readonly filterKey: string }[],
+): Promise<NewestCoverage[]> {
+  if (wanted.length === 0) return [];
+  // One probe of the index each, however long the series are.
+  const { rows } = await pool.query<
+    Pick<Row, 'filter_key' | 'theirs' | 'held'> & Pick<Coverage, 'source'>
+  >({
+    name: 'newest-coverage',
+    text: `select w.source, w.filter_key, c.theirs, c.held
+      from unnest($1::integer[], $2::text[]) as w (source, filter_key)
+      cross join lateral (
+        select theirs, held from fetch_coverage
+        where source = w.source and filter_key = w.filter_key
+        order by measured_at desc limit 1
+      ) c`,
+    values: [wanted.map(({ source }) => source), wanted.map(({ filterKey }) => filterKey)],
+  });
+  return rows.map(({ source, filter_key, theirs, held }) => ({
+    source,
+    filterKey: filter_key,
+    theirs: Number(theirs),
+    held: Number(held),
+  }));
+}

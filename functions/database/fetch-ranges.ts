@@ -7,17 +7,36 @@ export interface CoveredRange {
   readonly until: number;
 }
 
-/** What has been fetched of a source for a filter: disjoint, apart, oldest first. */
+interface RangeRow {
+  readonly since: string;
+  readonly until: string;
+  readonly touched: boolean;
+}
+
+/**
+ * What has been fetched of a source for a filter: disjoint, apart, oldest first. Ranges that are
+ * looked at stay; those that nobody asks for leave in time.
+ */
 export async function coveredRanges(
   pool: pg.Pool,
   source: number,
   filterKey: string,
 ): Promise<CoveredRange[]> {
-  const { rows } = await pool.query<{ since: string; until: string }>({
+  const { rows } = await pool.query<RangeRow>({
     name: 'covered-ranges',
-    text: 'select since, until from fetch_ranges where source = $1 and filter_key = $2 order by since',
+    text: `select since, until, touched_at > now() - interval '1 day' as touched
+      from fetch_ranges where source = $1 and filter_key = $2 order by since`,
     values: [source, filterKey],
   });
+  // To the day, so that reading is hardly ever writing.
+  if (rows.some(({ touched }) => !touched)) {
+    await pool.query({
+      name: 'touch-ranges',
+      text: `update fetch_ranges set touched_at = now() where source = $1 and filter_key = $2
+        and touched_at <= now() - interval '1 day'`,
+      values: [source, filterKey],
+    });
+  }
   return rows.map(({ since, until }) => ({ since: Number(since), until: Number(until) }));
 }
 

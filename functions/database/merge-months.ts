@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { listMonths, type Month } from './partitions.ts';
+import { listMonths, type Month } from './months.ts';
 import { rewrite } from './rewrite.ts';
 
 /** More months than this are merged by years: planning a query costs time for each. */

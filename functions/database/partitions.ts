@@ -1,56 +1,12 @@
 import type pg from 'pg';
-import { alone, TIME_TABLES, type TimeTable } from './alone.ts';
-import { currentPosition } from './changes.ts';
-import { deleteEventTags, tagRowsOf } from './deletions.ts';
+import { alone, inTurn, TIME_TABLES, type TimeTable } from './alone.ts';
+import { listMonths, type Month } from './months.ts';
 import { finishExchange } from './rewrite.ts';
-import { boundsOf, noteDropped, type Partition } from './rewrite-plan.ts';
+import { boundsOf, noteDropped } from './rewrite-plan.ts';
+import { unevenRange } from './uneven.ts';
 
-/**
- * A partition of regular events: the table of the events and the one of their tags. A month, as
- * `y2026m11`, or a year of months that were merged, as `y2026`.
- */
-export type Month = Partition;
-
-/** The month that begins `offset` months after the one that holds this second (UTC). */
-export function monthAt(seconds: number, offset = 0): Month {
-  const date = new Date(seconds * 1_000);
-  const begin = Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + offset);
-  const end = Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + offset + 1);
-  const first = new Date(begin);
-  const month = String(first.getUTCMonth() + 1).padStart(2, '0');
-  return { name: `y${first.getUTCFullYear()}m${month}`, from: begin / 1_000, to: end / 1_000 };
-}
-
-/** The months that have partitions, oldest first; the catch-alls at both ends are not among them. */
-export async function listMonths(
-  database: pg.Pool | pg.ClientBase,
-  table: TimeTable = 'events',
-): Promise<Month[]> {
-  const { rows } = await database.query<{ name: string; bound: string }>(
-    `select c.relname as name, pg_get_expr(c.relpartbound, c.oid) as bound
-    from pg_inherits i join pg_class c on c.oid = i.inhrelid
-    where i.inhparent = $1::regclass`,
-    [table],
-  );
-  const months: Month[] = [];
-  for (const { name, bound } of rows) {
-    const range = /FROM \('(-?\d+)'\) TO \('(-?\d+)'\)/.exec(bound);
-    if (range === null) continue;
-    months.push({
-      name: name.slice(table.length + 1),
-      from: Number(range[1]),
-      to: Number(range[2]),
-    });
-  }
-  return months.sort((a, b) => a.from - b.from);
-}
-
-/**
- * The catch-all for times before the first month, as a partition; undefined while there is no
- * month, since it then ends in a time that says nothing.
- */
-export const beforeOf = (months: readonly Month[]): Partition | undefined =>
-  months[0] && { name: 'before', from: Number.NEGATIVE_INFINITY, to: months[0].from };
+/** Pages of tags that one transaction looks through: 8 MB, well within every statement's time. */
+const PAGES_A_STEP = 1_000;
 
 /**
  * Splits a month off the end of the catch-all for later times, with the events that lie there
@@ -59,7 +15,7 @@ export const beforeOf = (months: readonly Month[]): Partition | undefined =>
  */
 export async function makeMonth(pool: pg.Pool, month: Month): Promise<void> {
   for (const table of TIME_TABLES) {
-    await alone(pool, table, ['before', 'after'], async (client) => {
+    await alone(pool, table, [`${table}_before`, `${table}_after`], async (client) => {
       const last = (await listMonths(client, table)).at(-1);
       if (last !== undefined && last.to >= month.to) return;
       const from = last?.to ?? month.from;
@@ -95,23 +51,22 @@ export async function regularBytes(pool: pg.Pool): Promise<number> {
 }
 
 /**
+ * Finishes what was done to the tags and not yet to the events, by a call that was killed.
+ * @returns false where others would not let it, or the time was over: nothing may be dropped then.
+ */
+export async function settle(pool: pg.Pool, signal?: AbortSignal): Promise<boolean> {
+  const progress = await finishExchange(pool, signal);
+  await finishDrop(pool);
+  return progress === 'done' && (await unevenRange(pool)) === undefined;
+}
+
+/**
  * Drops the oldest month with all its events, and tells the relay instances by the changes log.
- * Its range goes to the catch-all, for events of that time that come later. A run that was killed
- * between the two tables is finished by the next.
+ * Its range goes to the catch-all, for events of that time that come later. Where it was killed
+ * between the two tables it is finished by whoever comes next.
  */
 export async function dropMonth(pool: pg.Pool, month: Month): Promise<void> {
-  await finishExchange(pool);
-  const position = await currentPosition(pool);
-  for (const table of TIME_TABLES) {
-    await alone(pool, table, ['before', month.name], async (client) => {
-      const there = (await listMonths(client, table)).some(({ name }) => name === month.name);
-      if (!there) return;
-      if (table === 'events') await dropLateTags(client, month, position);
-      await client.query(`drop table ${table}_${month.name}`);
-      await extendBefore(client, table, month.to);
-      if (table === 'events') await noteDropped(client, month);
-    });
-  }
+  await begin(pool, { ...month, whole: true });
 }
 
 /** Empties the catch-all for earlier times; what retention takes begins there. */
@@ -120,50 +75,131 @@ export async function emptyBefore(pool: pg.Pool): Promise<void> {
     select exists (select from events_before) or exists (select from event_tags_before) as found`);
   // Mostly there is nothing; a lock for that would stop everybody at every run.
   if (rows[0]?.found !== true) return;
-  await finishExchange(pool);
-  const position = await currentPosition(pool);
-  for (const table of TIME_TABLES) {
-    await alone(pool, table, ['before'], async (client) => {
-      // Looked at only now that nobody can add to it.
-      const latest = await client.query<{ until: string | null }>(
-        `select max(created_at) as until from ${table}_before`,
-      );
-      const until = latest.rows[0]?.until;
-      if (until === null || until === undefined) return;
-      const range = { name: 'before', from: 0, to: Number(until) + 1 };
-      if (table === 'events') await dropLateTags(client, range, position);
-      await client.query(`truncate ${table}_before`);
-      if (table === 'events') await noteDropped(client, range);
+  await begin(pool, { name: 'before', whole: false });
+}
+
+/** A month that goes, or, not `whole`, the catch-all, of which only what is in it goes. */
+type Drop = ({ readonly whole: true } & Month) | { readonly whole: false; readonly name: string };
+
+async function begin(pool: pg.Pool, drop: Drop): Promise<void> {
+  if (!(await settle(pool))) {
+    throw new Error(`${drop.name} cannot be dropped before another change of partitions is done`);
+  }
+  await alone(pool, 'event_tags', tablesOf('event_tags', drop), async (client) => {
+    // Looked at only now that nobody else changes partitions.
+    const { rows } = await client.query('select from half_drops');
+    if (rows.length > 0 || (await unevenRange(client)) !== undefined) {
+      throw new Error(`${drop.name} cannot be dropped: events and tags are cut differently`);
+    }
+    if (drop.whole) {
+      const months = await listMonths(client, 'event_tags');
+      if (!months.some(({ name }) => name === drop.name)) return;
+    }
+    await dropOf(client, 'event_tags', drop);
+    await client.query(
+      'insert into half_drops (name, from_seconds, to_seconds) values ($1, $2, $3)',
+      drop.whole ? [drop.name, drop.from, drop.to] : [drop.name, null, null],
+    );
+  });
+  await finishDrop(pool);
+}
+
+const tablesOf = (table: TimeTable, { name }: Drop): string[] =>
+  [...new Set(['before', name])].map((each) => `${table}_${each}`);
+
+async function dropOf(client: pg.ClientBase, table: TimeTable, drop: Drop): Promise<void> {
+  if (!drop.whole) {
+    await client.query(`truncate ${table}_${drop.name}`);
+    return;
+  }
+  await client.query(`drop table ${table}_${drop.name}`);
+  await extendBefore(client, table, drop.to);
+}
+
+/** Does to the events what was done to their tags. */
+async function finishDrop(pool: pg.Pool): Promise<void> {
+  const half = await readHalf(pool);
+  if (half === undefined) return;
+  if (!half.eventsToo) {
+    await alone(pool, 'events', tablesOf('events', half.drop), async (client) => {
+      const now = await readHalf(client);
+      if (now === undefined || now.eventsToo) return;
+      const range = await rangeOf(client, now.drop);
+      await dropOf(client, 'events', now.drop);
+      if (range !== undefined) await noteDropped(client, range);
+      await client.query('update half_drops set events_too = true');
     });
   }
+  await dropOrphans(pool, 'event_tags_before');
+  await inTurn(pool, (client) => client.query('delete from half_drops'));
+}
+
+/** The time from which events go; undefined where there are none. */
+async function rangeOf(
+  client: pg.ClientBase,
+  drop: Drop,
+): Promise<Pick<Month, 'from' | 'to'> | undefined> {
+  if (drop.whole) return drop;
+  // Looked at only now that nobody can add to it.
+  const { rows } = await client.query<{ until: string | null }>(
+    `select max(created_at) as until from events_${drop.name}`,
+  );
+  const until = rows[0]?.until ?? undefined;
+  return until === undefined ? undefined : { from: 0, to: Number(until) + 1 };
+}
+
+async function readHalf(
+  database: pg.Pool | pg.ClientBase,
+): Promise<{ readonly drop: Drop; readonly eventsToo: boolean } | undefined> {
+  const { rows } = await database.query<{
+    name: string;
+    from_seconds: string | null;
+    to_seconds: string | null;
+    events_too: boolean;
+  }>('select * from half_drops');
+  const [row] = rows;
+  if (row === undefined) return undefined;
+  const { name, from_seconds: from, to_seconds: to, events_too: eventsToo } = row;
+  const drop: Drop =
+    from === null || to === null
+      ? { whole: false, name }
+      : { whole: true, name, from: Number(from), to: Number(to) };
+  return { drop, eventsToo };
 }
 
 /**
- * Removes the tags of events that came after their partition's tags had gone, or they would stay
- * without an event and count as one where a reader looks for the newest so many.
+ * Removes the tags of events that came after the old tags had gone and left with the old events,
+ * or they would count as an event where a reader looks for the newest so many. A writer's event
+ * and its tags come and go at one moment, so what has no event now is nobody's.
  */
-async function dropLateTags(
-  client: pg.ClientBase,
-  { name, from, to }: Partition,
-  position: number,
-): Promise<void> {
-  const { rows } = await client.query<{ text: string }>(
-    `select e.text from changes c join events_${name} e on e.key = left(c.id, 32)::uuid
-      where c.transaction >= $1::text::xid8 and c.what = 'a'
-        and c.created_at >= $2 and c.created_at < $3`,
-    [String(position), Math.max(0, from), to],
-  );
-  await deleteEventTags(client, tagRowsOf(rows.map(({ text }) => text)));
+async function dropOrphans(pool: pg.Pool, table: string): Promise<void> {
+  for (let page = 0; ; page += PAGES_A_STEP) {
+    const more = await inTurn(pool, async (client) => {
+      const { rows } = await client.query<{ pages: string }>(
+        `select pg_relation_size($1::regclass) / current_setting('block_size')::int as pages`,
+        [table],
+      );
+      if (page >= Number(rows[0]?.pages)) return false;
+      await client.query(`
+        delete from ${table} as t
+        where ctid >= '(${page},0)'::tid and ctid < '(${page + PAGES_A_STEP},0)'::tid
+          and not exists (
+            select from events as e where e.created_at = t.created_at and e.key = t.key
+          )`);
+      return true;
+    });
+    if (!more) return;
+  }
 }
 
 /** The kinds of which a partition holds events. */
-export async function kindsOf(pool: pg.Pool, partition: Partition): Promise<number[]> {
+export async function kindsOf(pool: pg.Pool, { name }: Pick<Month, 'name'>): Promise<number[]> {
   // One probe a kind, along the index, however many events there are.
   const { rows } = await pool.query<{ kind: number }>(`
     with recursive kinds as (
-      (select kind from events_${partition.name} order by kind limit 1)
+      (select kind from events_${name} order by kind limit 1)
       union all
-      select (select e.kind from events_${partition.name} e where e.kind > kinds.kind
+      select (select e.kind from events_${name} e where e.kind > kinds.kind
         order by e.kind limit 1)
       from kinds where kinds.kind is not null
     )

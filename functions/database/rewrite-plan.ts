@@ -13,7 +13,7 @@ export interface Partition {
 /** One partition that takes the place of some that follow one another without a gap. */
 export interface Rewrite {
   readonly target: Partition;
-  /** Names of the partitions; their ranges together are the target's. */
+  /** Names of the partitions; those that a table has are together the target's range in it. */
   readonly sources: readonly string[];
   /** Their events do not come along. */
   readonly kinds: readonly number[];
@@ -21,14 +21,12 @@ export interface Rewrite {
 
 /** A rewrite that is under way. */
 export interface Running extends Rewrite {
+  /** The tables that are copied. */
+  readonly parts: Readonly<Record<TimeTable, readonly string[]>>;
   readonly position: number;
   readonly phase: 'copy' | 'follow' | TimeTable;
-  /** The tables to write anew: without the tags where one that was given up had come so far. */
-  readonly tables: readonly TimeTable[];
   readonly part: number;
   readonly page: number;
-  /** No transaction from this one on was seen by the copy; undefined while it is made. */
-  readonly copiedBefore: number | undefined;
 }
 
 /** SQL of a partition's bounds. */
@@ -36,12 +34,10 @@ export const boundsOf = ({ from, to }: Pick<Partition, 'from' | 'to'>): string =
   `for values from (${Number.isFinite(from) ? from : 'minvalue'}) to (${to})`;
 
 /** Name of the table that takes a partition's place. */
-export const madeOf = (table: TimeTable, { target }: Rewrite): string =>
-  `${table}_${target.name}_new`;
-
-/** The tables that are copied. */
-export const sourcesOf = (table: TimeTable, { sources }: Rewrite): string[] =>
-  sources.map((name) => `${table}_${name}`);
+export const madeOf = (
+  table: TimeTable,
+  { target }: { readonly target: Pick<Partition, 'name'> },
+): string => `${table}_${target.name}_new`;
 
 /** Tells the windows that every event of a range is gone, of some kinds or of all. */
 export async function noteDropped(

@@ -1,12 +1,8 @@
 import { type Filter, type FilterLimits, parseFilter } from '../nostr/filter.ts';
 import { accept, type Result, refuse } from '../nostr/result.ts';
-import type {
-  Source,
-  SourceDirection,
-  SourceLimits,
-  SourceOrigin,
-  SourceState,
-} from './sources.ts';
+import type { ProbeFindings } from './probes.ts';
+import type { SourceLimits } from './source-limits.ts';
+import type { Source, SourceDirection, SourceOrigin, SourceState } from './sources.ts';
 
 /** A row of the table of sources as node-pg gives it: 64-bit numbers come as text. */
 export interface SourceRow {
@@ -36,6 +32,12 @@ export interface SourceRow {
   readonly measure_asked_at: Date | null;
   readonly nip77: boolean | null;
   readonly information: Record<string, unknown> | null;
+  readonly withheld: string;
+  readonly suspect: string;
+  readonly last_withheld: number;
+  readonly last_suspect: number;
+  readonly probe: ProbeFindings | null;
+  readonly probed_at: Date | null;
   readonly created_at: Date;
 }
 
@@ -43,7 +45,8 @@ export interface SourceRow {
 export const SOURCE_COLUMNS = `id, url, origin, direction, state, reason, filters, limits, auth,
   requests, new_events, events, bytes, invalid, successes, failures, failures_in_row,
   new_per_request, uptime, last_success_at, last_failure_at, last_failure, next_at,
-  measure_asked_at, nip77, information, created_at`;
+  measure_asked_at, nip77, information, withheld, suspect, last_withheld, last_suspect,
+  probe, probed_at, created_at`;
 
 /** The table holds what was accepted; how much that may be is for those who write it. */
 const LIMITS: FilterLimits = {
@@ -78,7 +81,10 @@ export function sourceOfRow(row: SourceRow): Source {
       invalid: Number(row.invalid),
       successes: Number(row.successes),
       failures: Number(row.failures),
+      withheld: Number(row.withheld),
+      suspect: Number(row.suspect),
     },
+    lastRun: { withheld: row.last_withheld, suspect: row.last_suspect },
     standing: {
       newPerRequest: row.new_per_request,
       uptime: row.uptime,
@@ -91,6 +97,7 @@ export function sourceOfRow(row: SourceRow): Source {
     measureAskedAt: row.measure_asked_at ?? undefined,
     nip77: row.nip77 ?? undefined,
     information: row.information ?? undefined,
+    probe: row.probe && row.probed_at ? { ...row.probe, at: row.probed_at } : undefined,
     createdAt: row.created_at,
   };
 }

@@ -1,21 +1,19 @@
 import type pg from 'pg';
 import type { Filter } from '../nostr/filter.ts';
 import { plainFilter } from '../nostr/plain-filter.ts';
+import type { ProbeFindings } from './probes.ts';
+import type { SourceLimits } from './source-limits.ts';
 import { SOURCE_COLUMNS, type SourceRow, sourceOfRow } from './source-row.ts';
 
-/** How a source became known: an operator named it, a relay list of an author, a monitor. */
-export type SourceOrigin = 'configured' | 'outbox' | 'monitor';
+/**
+ * How a source became known: an operator named it, a relay list of an author, a monitor; or it was
+ * probed, by an operator or because many authors name it.
+ */
+export type SourceOrigin = 'configured' | 'outbox' | 'monitor' | 'probe';
 /** Whether events come from there, are sent there, or both. */
 export type SourceDirection = 'down' | 'up' | 'both';
 /** What is removed keeps its row, since events name it as where they were first seen. */
 export type SourceState = 'active' | 'paused' | 'quarantined' | 'removed';
-
-/** What one run may take of a source, below what every run is bounded by. */
-export interface SourceLimits {
-  readonly requestsMax?: number;
-  readonly eventsMax?: number;
-  readonly bytesMax?: number;
-}
 
 /** Another relay, what is wanted of it, and how it has done so far. */
 export interface Source {
@@ -33,6 +31,8 @@ export interface Source {
   /** Whether we log in there (NIP-42) where it asks. */
   readonly auth: boolean;
   readonly counts: SourceCounts;
+  /** What its last run could not get. */
+  readonly lastRun: { readonly withheld: number; readonly suspect: number };
   readonly standing: SourceStanding;
   readonly lastSuccessAt: Date | undefined;
   readonly lastFailureAt: Date | undefined;
@@ -44,6 +44,8 @@ export interface Source {
   readonly nip77: boolean | undefined;
   /** What of its NIP-11 document was noted. */
   readonly information: Readonly<Record<string, unknown>> | undefined;
+  /** What a probe found, and when; undefined where none was made. */
+  readonly probe: (ProbeFindings & { readonly at: Date }) | undefined;
   readonly createdAt: Date;
 }
 
@@ -56,6 +58,10 @@ export interface SourceCounts {
   readonly invalid: number;
   readonly successes: number;
   readonly failures: number;
+  /** Ids that it announced and did not give. */
+  readonly withheld: number;
+  /** Seconds that hold more than it gives and could not be proved whole. */
+  readonly suspect: number;
 }
 
 /** What the next visit is reckoned from. */
@@ -83,8 +89,8 @@ export interface NewSource {
 /**
  * Adds a source, or gives the one at that address new settings. An operator's word makes it
  * active again and due at once. What was found automatically changes nothing of a source that an
- * operator named or removed. An author's relay list wakes a candidate of a monitor; what monitors
- * see changes nothing that is there.
+ * operator named or removed. An author's relay list wakes a candidate; what monitors see and
+ * probes find changes nothing that is there.
  */
 export async function addSource(pool: pg.Pool, given: NewSource): Promise<Source> {
   const filters = (given.filters ?? [{}]).map((filter) => {
@@ -92,7 +98,7 @@ export async function addSource(pool: pg.Pool, given: NewSource): Promise<Source
     return plainFilter(rest);
   });
   const byOperator = `excluded.origin = 'configured'`;
-  const wakes = `(${byOperator} or s.origin = 'monitor' and s.state = 'paused')`;
+  const wakes = `(${byOperator} or s.origin in ('monitor', 'probe') and s.state = 'paused')`;
   await pool.query(
     `insert into sources as s (url, origin, direction, filters, limits, auth, state, reason)
       values ($1, $2, $3, $4, $5, $6, case when $7::text is null then 'active' else 'paused' end, $7)
@@ -102,6 +108,8 @@ export async function addSource(pool: pg.Pool, given: NewSource): Promise<Source
         state = case when ${wakes} then 'active' else s.state end,
         reason = case when ${wakes} then null else s.reason end,
         failures_in_row = case when ${byOperator} then 0 else s.failures_in_row end,
+        recent_events = case when ${byOperator} then 0 else s.recent_events end,
+        recent_invalid = case when ${byOperator} then 0 else s.recent_invalid end,
         next_at = case when ${wakes} then now() else s.next_at end
       where ${byOperator} or (excluded.origin = 'outbox' and s.origin <> 'configured'
         and s.state <> 'removed')`,
@@ -164,10 +172,14 @@ export function pauseSource(pool: pg.Pool, id: number, reason?: string): Promise
   return changes(pool, text, [id, reason ?? null]);
 }
 
-/** Makes a paused or quarantined source active and due at once. @returns false where none is. */
+/**
+ * Makes a paused or quarantined source active and due at once. What it sent before is no longer
+ * held against it. @returns false where none is.
+ */
 export function resumeSource(pool: pg.Pool, id: number): Promise<boolean> {
   const text = `update sources
-    set state = 'active', reason = null, failures_in_row = 0, next_at = now()
+    set state = 'active', reason = null, failures_in_row = 0, next_at = now(),
+      recent_events = 0, recent_invalid = 0
     where id = $1 and state in ('paused', 'quarantined')`;
   return changes(pool, text, [id]);
 }
@@ -216,11 +228,36 @@ export interface SourceRun extends Omit<SourceCounts, 'successes' | 'failures'> 
   readonly information?: Readonly<Record<string, unknown>>;
 }
 
-/** Adds a visit to a source's record, and sets the next one. By the database's clock. */
-export async function recordRun(pool: pg.Pool, sourceId: number, run: SourceRun): Promise<void> {
-  await pool.query({
+/** Weight of earlier runs in what a source is judged by: about the last ten count. */
+const RECENT_WEIGHT = 0.9;
+/** One that is back after a longer absence keeps its ranges, which nobody could look at meanwhile. */
+const AWAY_DAYS = 1;
+
+/** What a source sent of late, valid or not: sums in which older runs count ever less. */
+export interface RecentEvents {
+  readonly seen: number;
+  readonly invalid: number;
+}
+
+/**
+ * Adds a visit to a source's record, and sets the next one. By the database's clock.
+ * @returns what the source sent of late.
+ */
+export async function recordRun(
+  pool: pg.Pool,
+  sourceId: number,
+  run: SourceRun,
+): Promise<RecentEvents> {
+  const { rows } = await pool.query<{ recent_events: number; recent_invalid: number }>({
     name: 'record-run',
-    text: `update sources set
+    // Runs that brought nothing make nobody better.
+    text: `with back as (
+        select from sources where id = $1 and $7::text is null
+          and last_success_at < now() - make_interval(days => ${AWAY_DAYS})
+      ), kept as (
+        update fetch_ranges set touched_at = now() where source = $1 and exists (select from back)
+      )
+      update sources set
         requests = requests + $2, events = events + $3, new_events = new_events + $4,
         bytes = bytes + $5, invalid = invalid + $6,
         successes = successes + case when $7::text is null then 1 else 0 end,
@@ -230,8 +267,12 @@ export async function recordRun(pool: pg.Pool, sourceId: number, run: SourceRun)
         last_failure = coalesce($7, last_failure),
         new_per_request = $8, uptime = $9, failures_in_row = $10,
         next_at = now() + make_interval(secs => $11),
-        nip77 = coalesce($12, nip77), information = coalesce($13, information)
-      where id = $1`,
+        nip77 = coalesce($12, nip77), information = coalesce($13, information),
+        withheld = withheld + $14, last_withheld = $14, suspect = suspect + $15, last_suspect = $15,
+        recent_events = $3 + $6 + recent_events * case when $3 + $6 > 0 then ${RECENT_WEIGHT} else 1 end,
+        recent_invalid = $6 + recent_invalid * case when $3 + $6 > 0 then ${RECENT_WEIGHT} else 1 end
+      where id = $1
+      returning recent_events, recent_invalid`,
     values: [
       sourceId,
       run.requests,
@@ -246,6 +287,10 @@ export async function recordRun(pool: pg.Pool, sourceId: number, run: SourceRun)
       run.nextInSeconds,
       run.nip77 ?? null,
       run.information === undefined ? null : JSON.stringify(run.information),
+      run.withheld,
+      run.suspect,
     ],
   });
+  const [row] = rows;
+  return { seen: row?.recent_events ?? 0, invalid: row?.recent_invalid ?? 0 };
 }

@@ -1,6 +1,8 @@
 import { eventText, type NostrEvent } from '../nostr/event.ts';
 import type { Connection } from '../upstream/connection.ts';
-import { query } from '../upstream/query.ts';
+import { UpstreamFailure } from '../upstream/failure.ts';
+import type { RelayInformation } from '../upstream/information.ts';
+import { prefixOf, saysSlowDown } from '../upstream/prefix.ts';
 import { BATCH_BYTES_MAX, BATCH_EVENTS_MAX, LOTS_OF_IDS } from './limits.ts';
 import type { Tally } from './tally.ts';
 
@@ -9,6 +11,22 @@ export interface ByIdOptions {
   readonly tally: Tally;
   /** True when the visit's bounds are reached: asked between two requests. */
   readonly spent: () => boolean;
+  /** Waits where the relay asks us to come more slowly; false where there is no time for that. */
+  readonly patience: (failure: UpstreamFailure) => Promise<boolean>;
+  /** Told when the relay has answered. */
+  readonly onAnswer?: () => void;
+  /** What the relay says of itself (NIP-11). */
+  readonly information?: RelayInformation | undefined;
+}
+
+/** An id in a REQ, and what there is of a REQ beside its ids. */
+const ID_BYTES = 67;
+const REQ_BYTES = 128;
+
+/** How many ids to ask for at a time, and then for those that did not come. */
+export function lotsOfIds({ limitMax, messageBytesMax }: RelayInformation = {}): number[] {
+  const room = Math.floor(((messageBytesMax ?? Number.POSITIVE_INFINITY) - REQ_BYTES) / ID_BYTES);
+  return LOTS_OF_IDS.map((lot) => Math.max(1, Math.min(lot, limitMax ?? lot, room)));
 }
 
 /**
@@ -23,11 +41,17 @@ export async function fetchByIds(
   options: ByIdOptions,
 ): Promise<readonly string[] | undefined> {
   let left = ids;
-  for (const lot of LOTS_OF_IDS) {
+  for (const lot of lotsOfIds(options.information)) {
     const missing: string[] = [];
     for (let at = 0; at < left.length; at += lot) {
-      if (options.spent()) return undefined;
-      missing.push(...(await fetchLot(connection, left.slice(at, at + lot), options)));
+      const wanted = new Set(left.slice(at, at + lot));
+      for (;;) {
+        if (options.spent()) return undefined;
+        const slowed = await fetchLot(connection, wanted, options);
+        if (slowed === undefined) break;
+        if (!(await options.patience(slowed))) return undefined;
+      }
+      missing.push(...wanted);
     }
     left = missing;
     if (left.length === 0) break;
@@ -36,25 +60,47 @@ export async function fetchByIds(
   return left;
 }
 
-/** One request; gives the ids that it did not answer. */
+/**
+ * One request. Takes what came out of the wanted ids; what a relay that asks for patience gave
+ * before it did is taken, too.
+ * @returns why it is to be asked again later; undefined where it has answered.
+ */
 async function fetchLot(
   connection: Connection,
-  ids: readonly string[],
-  { deliver, tally }: ByIdOptions,
-): Promise<string[]> {
-  const wanted = new Set(ids);
+  wanted: Set<string>,
+  { deliver, tally, onAnswer }: ByIdOptions,
+): Promise<UpstreamFailure | undefined> {
   let events: NostrEvent[] = [];
   let bytes = 0;
+  let slowed: UpstreamFailure | undefined;
   tally.requests += 1;
-  for await (const event of query(connection, [{ ids, limit: ids.length }])) {
-    if (!wanted.delete(event.id)) continue;
-    events.push(event);
-    bytes += eventText(event).length;
-    if (events.length < BATCH_EVENTS_MAX && bytes < BATCH_BYTES_MAX) continue;
-    await deliver(events);
-    events = [];
-    bytes = 0;
+  const filter = { ids: [...wanted], limit: wanted.size };
+  const subscription = connection.subscribe([filter]);
+  const unwatch = connection.watchNotices((notice) => {
+    if (!saysSlowDown(notice)) return;
+    slowed ??= new UpstreamFailure('refused', `rate-limited: ${notice}`);
+    subscription.close();
+  });
+  try {
+    for await (const item of subscription) {
+      if (item.type === 'eose') break;
+      if (item.type === 'closed') {
+        slowed = new UpstreamFailure('refused', item.message);
+        if (prefixOf(item.message) !== 'rate-limited') throw slowed;
+        break;
+      }
+      if (!wanted.delete(item.event.id)) continue;
+      events.push(item.event);
+      bytes += eventText(item.event).length;
+      if (events.length < BATCH_EVENTS_MAX && bytes < BATCH_BYTES_MAX) continue;
+      await deliver(events);
+      events = [];
+      bytes = 0;
+    }
+  } finally {
+    unwatch();
   }
   if (events.length > 0) await deliver(events);
-  return [...wanted];
+  if (slowed === undefined) onAnswer?.();
+  return wanted.size === 0 ? undefined : slowed;
 }

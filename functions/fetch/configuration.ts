@@ -9,15 +9,22 @@ import {
   pubsubVariables,
   wholeNumber,
 } from '../cloud/configuration.ts';
+import { metricsVariables } from '../cloud/metrics/configuration.ts';
+import { ALLOWED_LIMITS } from '../database/source-limits.ts';
 import { writeVariables } from '../policy/variables.ts';
 import { parseRelayAddress } from '../upstream/address.ts';
 
 const DAY = 86_400;
 
+/** A bound of a visit, which a source may have a lower one of its own for. */
+const ofPiece = (name: keyof typeof ALLOWED_LIMITS, otherwise: number) =>
+  wholeNumber(ALLOWED_LIMITS[name].least, ALLOWED_LIMITS[name].most, otherwise);
+
 const schema = z.object({
   ...postgresVariables,
   ...pubsubVariables,
   ...logVariables,
+  ...metricsVariables,
   ...eventVariables,
   ...writeVariables(wholeNumber),
   FETCH_SOURCES: z
@@ -40,21 +47,24 @@ const schema = z.object({
   FETCH_MONITORS: oneOf(['on', 'off'], 'off').describe(
     'on: relays that monitors have seen (NIP-66) are listed as paused sources; or off',
   ),
+  FETCH_PROBES: oneOf(['on', 'off'], 'off').describe(
+    'on: relays that several authors name (NIP-65) and those of monitors are probed once; or off',
+  ),
   FETCH_SECRET_KEY: z
     .string()
     .regex(/^[0-9a-f]{64}$/)
     .optional()
     .describe('the secret key to log in with where a source may ask for it: 64 hex characters'),
-  FETCH_PIECE_SECONDS: wholeNumber(5, 240, 45).describe(
+  FETCH_PIECE_SECONDS: ofPiece('secondsMax', 45).describe(
     'seconds that one visit to a source takes at most: 5 to 240, below the push deadline',
   ),
-  FETCH_PIECE_EVENTS: wholeNumber(100, 10_000_000, 200_000).describe(
+  FETCH_PIECE_EVENTS: ofPiece('eventsMax', 200_000).describe(
     'events that one visit takes: 100 to 10000000',
   ),
-  FETCH_PIECE_BYTES: wholeNumber(1_000_000, 10_000_000_000, 500_000_000).describe(
+  FETCH_PIECE_BYTES: ofPiece('bytesMax', 500_000_000).describe(
     'bytes that one visit takes: 1000000 to 10000000000',
   ),
-  FETCH_PIECE_REQUESTS: wholeNumber(10, 100_000, 1_000).describe(
+  FETCH_PIECE_REQUESTS: ofPiece('requestsMax', 1_000).describe(
     'requests of one visit: 10 to 100000',
   ),
   FETCH_OVERLAP_SECONDS: wholeNumber(0, 30 * DAY, 600).describe(

@@ -2,20 +2,15 @@ import type { Coverage } from '../database/coverage.ts';
 import type { Source } from '../database/sources.ts';
 import type { NostrEvent } from '../nostr/event.ts';
 import type { Filter } from '../nostr/filter.ts';
-import { filterKey } from '../nostr/filter-key.ts';
 import type { Items } from '../nostr/negentropy/items.ts';
 import type { Connection } from '../upstream/connection.ts';
 import { UpstreamFailure } from '../upstream/failure.ts';
 import { query } from '../upstream/query.ts';
 import { reconcile } from '../upstream/reconcile.ts';
-import {
-  FRAME_BYTES_MAX,
-  LOTS_OF_IDS,
-  MISSING_LOOKED_AT,
-  RECONCILED_IDS_MAX,
-  ROUNDS_MAX,
-  SAMPLES,
-} from './limits.ts';
+import { lotsOfIds } from './by-id.ts';
+import { frameBytesMaxOf } from './comparing.ts';
+import { MISSING_LOOKED_AT, RECONCILED_IDS_MAX, ROUNDS_MAX, SAMPLES } from './limits.ts';
+import { notedInformation } from './log-in.ts';
 import type { RangePorts } from './range-work.ts';
 import type { Range } from './ranges.ts';
 
@@ -28,7 +23,7 @@ export interface CoveragePorts extends Pick<RangePorts, 'held' | 'nowMs'> {
 }
 
 /** A measurement, and where events are missing. */
-export interface Measured extends Coverage {
+export interface Measured extends Pick<Coverage, 'theirs' | 'held' | 'method'> {
   /** To be fetched again; empty where nothing is missing. */
   readonly incomplete: readonly Range[];
 }
@@ -55,9 +50,11 @@ export async function measureCoverage(
   ports: CoveragePorts,
 ): Promise<Measured> {
   const { source, filter, window, signal } = question;
-  if (source.nip77 !== false) {
+  const frameBytesMax = frameBytesMaxOf(notedInformation(source));
+  if (source.nip77 !== false && frameBytesMax !== undefined) {
     const ours = await ports.held(filter, window, RECONCILED_IDS_MAX, signal);
-    const exact = ours && (await byReconciliation(connection, question, ours, ports));
+    const exact =
+      ours && (await byReconciliation(connection, question, ours, frameBytesMax, ports));
     if (exact !== undefined) return exact;
   }
   return bySamples(connection, question, ports);
@@ -67,27 +64,25 @@ async function byReconciliation(
   connection: Connection,
   { source, filter, window, signal }: Question,
   items: Items,
+  frameBytesMax: number,
   ports: CoveragePorts,
 ): Promise<Measured | undefined> {
   try {
     const { have, need, complete } = await reconcile(connection, {
       filter: { ...filter, ...window },
       items,
-      frameBytesMax: FRAME_BYTES_MAX,
+      frameBytesMax,
       roundsMax: ROUNDS_MAX,
       idsMax: RECONCILED_IDS_MAX,
       signal,
     });
     if (!complete) return undefined;
-    const missing = await reallyMissing(connection, need, ports);
+    const missing = await reallyMissing(connection, source, need, ports);
     const held = items.size - have.length;
     return {
-      source: source.id,
-      filterKey: filterKey(filter),
       theirs: held + missing,
       held,
       method: 'negentropy',
-      ...window,
       incomplete: missing === 0 ? [] : [window],
     };
   } catch (error) {
@@ -104,6 +99,7 @@ async function byReconciliation(
  */
 async function reallyMissing(
   connection: Connection,
+  source: Source,
   need: readonly string[],
   ports: CoveragePorts,
 ): Promise<number> {
@@ -111,7 +107,7 @@ async function reallyMissing(
   const looked = need.filter((_, n) => n % step === 0);
   let seen = 0;
   let missing = 0;
-  const [lot] = LOTS_OF_IDS;
+  const [lot = 1] = lotsOfIds(notedInformation(source));
   for (let at = 0; at < looked.length; at += lot) {
     const events = await collect(connection, { ids: looked.slice(at, at + lot), limit: lot });
     const wanted = await ports.wanted(events);
@@ -125,11 +121,12 @@ async function reallyMissing(
 /**
  * Each sample is a page that begins at its moment; its oldest second may be cut, and is left out.
  * The moments differ each time. Where events are missing, all between the two nearest samples that
- * are held whole is incomplete.
+ * are held whole is incomplete; where that is so at several places, so is most likely what lies
+ * between samples that are whole, and everything counts as incomplete.
  */
 async function bySamples(
   connection: Connection,
-  { source, filter, window, signal }: Question,
+  { filter, window, signal }: Question,
   ports: CoveragePorts,
 ): Promise<Measured> {
   const asked = { ...filter, since: window.since };
@@ -150,14 +147,12 @@ async function bySamples(
     samples.push({ until: n === 0 ? window.until : until, last, whole: missing.size === 0 });
   }
   const held = [...seen.values()].filter(Boolean).length;
+  const incomplete = betweenWhole(samples, window);
   return {
-    source: source.id,
-    filterKey: filterKey(filter),
     theirs: seen.size,
     held,
     method: 'sampled',
-    ...window,
-    incomplete: betweenWhole(samples, window),
+    incomplete: incomplete.length > 1 ? [window] : incomplete,
   };
 }
 

@@ -5,6 +5,7 @@ import { eventText, type NostrEvent } from '../nostr/event.ts';
 import { kindClass } from '../nostr/kinds.ts';
 import type { WritePolicy } from '../policy/write-policy.ts';
 import { BATCH_BYTES_MAX } from './limits.ts';
+import type { FetchMeter } from './meter.ts';
 
 /** What delivery reaches of the world. */
 export interface DeliveryPorts {
@@ -15,6 +16,7 @@ export interface DeliveryPorts {
   readonly journey: Journey;
   readonly policy: WritePolicy;
   readonly nowMs: () => number;
+  readonly meter: FetchMeter;
 }
 
 /** The events that our own rules on writing take; ephemeral ones are not fetched. */
@@ -65,16 +67,20 @@ export class Delivery {
    * @throws where Pub/Sub or the database does not answer: then nothing counts as covered.
    */
   async deliver(events: readonly NostrEvent[]): Promise<void> {
+    const { meter } = this.#ports;
     this.counts.events += events.length;
     const taken = takenOf(events, this.#ports);
-    this.counts.unwanted += events.length - taken.length;
+    const unwanted = events.length - taken.length;
+    this.counts.unwanted += unwanted;
     const there = await this.#ports.known(taken);
     const fresh = taken
       .filter(({ id }) => !there.has(id))
       .map((event) => ({ event, text: eventText(event) }));
+    meter.delivered({ fresh: 0, known: taken.length - fresh.length, unwanted });
     for (const lot of lotsOf(fresh)) {
       await Promise.all(lot.map((each) => this.#publish(each)));
       this.counts.fresh += lot.length;
+      meter.delivered({ fresh: lot.length, known: 0, unwanted: 0 });
     }
   }
 

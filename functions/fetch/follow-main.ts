@@ -1,5 +1,7 @@
 /** Live following, as a process of its own (a Cloud Run worker pool): see follow.ts. */
 import { setTimeout as pause } from 'node:timers/promises';
+import { watchEventLoop, watchMemory } from '../cloud/metrics/process.ts';
+import { Registry } from '../cloud/metrics/registry.ts';
 import { openPostgres } from '../cloud/postgres.ts';
 import { openPublisher } from '../cloud/publisher.ts';
 import { openPubSub } from '../cloud/pubsub.ts';
@@ -8,22 +10,28 @@ import { listSources } from '../database/sources.ts';
 import { parseFetchConfiguration } from './configuration.ts';
 import { follow } from './follow.ts';
 import { FOLLOW_PENDING_BYTES_MAX, FOLLOW_REFRESH_MS, FOLLOWED_MAX } from './limits.ts';
+import { FetchMeter } from './meter.ts';
 import { piecePorts } from './parts.ts';
 
 const { settings, log } = startService('follow', parseFetchConfiguration(process.env));
+const metrics = new Registry('fetch');
+watchMemory(metrics);
+watchEventLoop(metrics);
 
 const stop = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort());
 process.once('disconnect', () => stop.abort());
 
-const postgres = await openPostgres({ ...settings, applicationName: 'follow', log });
+const postgres = await openPostgres({ ...settings, applicationName: 'follow', log, metrics });
 const pubsub = openPubSub(settings);
 const incoming = openPublisher({
   pubsub,
   topic: settings.TOPIC_INCOMING,
   pendingBytesMax: FOLLOW_PENDING_BYTES_MAX,
+  metrics,
 });
-const ports = piecePorts(settings, postgres.pool, (line) => incoming.publish(line), log);
+const publish = (line: Parameters<typeof incoming.publish>[0]) => incoming.publish(line);
+const ports = piecePorts(settings, postgres.pool, publish, log, new FetchMeter(metrics));
 log.info('following');
 await follow(
   {

@@ -6,13 +6,15 @@ import { plainFilter } from '../nostr/plain-filter.ts';
 import type { Connection } from '../upstream/connection.ts';
 import { reasonOf, UpstreamFailure } from '../upstream/failure.ts';
 import { Delivery } from './delivery.ts';
+import { liveRequests } from './filter-parts.ts';
 import { BATCH_EVENTS_MAX } from './limits.ts';
+import { logIn, notedInformation } from './log-in.ts';
 import type { PiecePorts } from './piece.ts';
 
 export interface FollowPorts
   extends Pick<
     PiecePorts,
-    'connect' | 'known' | 'publish' | 'policy' | 'nowMs' | 'journey' | 'log' | 'chance'
+    'connect' | 'known' | 'publish' | 'policy' | 'nowMs' | 'journey' | 'log' | 'chance' | 'meter'
   > {
   list(): Promise<readonly Source[]>;
   /** Resolves after so long, or at once when the signal comes. */
@@ -120,30 +122,66 @@ async function listen(
   signal: AbortSignal,
 ): Promise<void> {
   const delivery = new Delivery(ports, source, `follow-${source.id}-${randomUUID().slice(0, 8)}`);
-  const connection: Connection = await ports.connect(source, signal);
+  const { meter } = ports;
+  const connection = await ports.connect(source, signal, () => meter.invalid());
+  let receivedBytes = 0;
+  const countBytes = (): void => {
+    meter.received(connection.bytesReceived - receivedBytes);
+    receivedBytes = connection.bytesReceived;
+  };
   const close = (): void => void connection.close();
   signal.addEventListener('abort', close, { once: true });
   try {
+    const information = notedInformation(source);
+    await logIn(connection, source, information);
     const since = Math.floor(ports.nowMs() / 1_000) - overlapSeconds;
-    const filters = source.filters.map((filter) => ({ ...filter, since }));
-    // Without a place to put events, listening on would lose them in silence.
-    const batches = new Batches((events) => delivery.deliver(events), close);
-    let refused = await listenTo(connection, filters, batches);
-    if (refused !== undefined && /^auth-required:/.test(refused)) {
-      // A relay may ask who we are (NIP-42); with an answer the same may be asked again.
-      const { accepted } = await connection.authenticate();
-      if (accepted) refused = await listenTo(connection, filters, batches);
+    const { requests, left } = liveRequests(source.filters, information);
+    if (left > 0) {
+      ports.log.warning('more filters than are followed', { source: source.url, left });
     }
+    // Without a place to put events, listening on would lose them in silence.
+    const deliver = (events: readonly NostrEvent[]): Promise<void> => {
+      countBytes();
+      return delivery.deliver(events);
+    };
+    const batches = new Batches(deliver, close);
+    const refusals = await Promise.all(
+      requests.map(async (filters) => {
+        const asked = filters.map((filter) => ({ ...filter, since }));
+        const words = await listenTo(connection, asked, batches);
+        // The others go on.
+        if (words !== undefined) {
+          ports.log.info('a subscription ended', { source: source.url, reason: words });
+        }
+        return words;
+      }),
+    );
     await batches.done();
+    const refused = refusals.find((words) => words !== undefined);
     if (refused !== undefined) throw new UpstreamFailure('refused', refused);
   } finally {
     signal.removeEventListener('abort', close);
+    countBytes();
     await connection.close();
   }
 }
 
-/** Takes events until the relay ends the subscription; gives its words. */
+/**
+ * Takes events until the relay ends the subscription; gives its words. Where it asks who we are
+ * (NIP-42), the same is asked again with an answer to that.
+ */
 async function listenTo(
+  connection: Connection,
+  filters: readonly Filter[],
+  batches: Batches,
+): Promise<string | undefined> {
+  const refused = await listenOnce(connection, filters, batches);
+  if (refused === undefined || !/^auth-required:/.test(refused)) return refused;
+  const { accepted } = await connection.authenticate();
+  return accepted ? listenOnce(connection, filters, batches) : refused;
+}
+
+async function listenOnce(
   connection: Connection,
   filters: readonly Filter[],
   batches: Batches,

@@ -1,6 +1,7 @@
 import type { HttpFunction, Request, Response } from '@google-cloud/functions-framework';
 import { httpRequestOf } from '../cloud/http-request.ts';
 import type { Log } from '../cloud/log.ts';
+import type { Metrics } from '../cloud/metrics/registry.ts';
 import { openOnce } from '../cloud/open-once.ts';
 import { parsePush } from '../cloud/push.ts';
 import { traceOfHeaders } from '../cloud/trace.ts';
@@ -19,12 +20,18 @@ const METHOD_NOT_ALLOWED = 405;
 const SERVICE_UNAVAILABLE = 503;
 
 /**
- * The HTTP side of fetch. A piece of work is always acknowledged: whatever the source did stands
- * in its record, and the next call of the scheduler hands it out again when it is due. Only where
- * our own database or Pub/Sub fails is the answer 503. Never rejects and never throws.
+ * The HTTP side of fetch. A piece of work is always acknowledged: whatever the source did, or our
+ * own side failed to do, stands in its record, and the next call of the scheduler hands it out again
+ * when it is due. Only where that cannot be noted is the answer 503; a redelivery finds a source
+ * that is not due and does nothing. Never rejects and never throws.
  */
-export function fetchHandler(open: () => Promise<Fetcher>, log: Log): HttpFunction {
+export function fetchHandler(
+  open: () => Promise<Fetcher>,
+  log: Log,
+  metrics: Metrics,
+): HttpFunction {
   const fetcherOf = openOnce(open);
+  const failed = metrics.counter('fail_total', { reason: 'error' });
   return async (request: Request, response: Response): Promise<void> => {
     const began = performance.now();
     const own = log.child({ trace: traceOfHeaders(request.headers) });
@@ -52,6 +59,7 @@ export function fetchHandler(open: () => Promise<Fetcher>, log: Log): HttpFuncti
       await fetcher.work(sourceId);
       response.status(NO_CONTENT).end();
     } catch (error) {
+      failed.add();
       own.error('fetch could not run', { error });
       response.status(SERVICE_UNAVAILABLE).end();
     }

@@ -5,7 +5,10 @@ import type { Filter } from '../nostr/filter.ts';
 import { filterKey } from '../nostr/filter-key.ts';
 import type { Connection } from '../upstream/connection.ts';
 import { reasonOf, UpstreamFailure } from '../upstream/failure.ts';
-import { type CoveragePorts, measureCoverage, type Question } from './coverage.ts';
+import { type CoveragePorts, type Measured, measureCoverage } from './coverage.ts';
+import { type FilterPart, partsOf } from './filter-parts.ts';
+import { MEASURED_PARTS_MAX } from './limits.ts';
+import { logIn, notedInformation } from './log-in.ts';
 import type { Range } from './ranges.ts';
 
 /** What measuring reaches of the world. */
@@ -29,6 +32,13 @@ export interface MeasureLimits {
 
 const HOUR_MS = 3_600_000;
 
+/** A filter to be measured, the parts in which it is fetched, and the seconds that are settled. */
+interface Due {
+  readonly filter: Filter;
+  readonly parts: readonly FilterPart[];
+  readonly window: Range;
+}
+
 /**
  * Measures those filters of a source whose last figure is older than so many hours (0: none by
  * themselves), or than an operator's wish for one, and which have been fetched whole. What is
@@ -43,12 +53,12 @@ export async function measureDue(
   lost: AbortSignal,
 ): Promise<readonly Coverage[]> {
   if (source.direction === 'up') return [];
-  const due: { filter: Filter; window: Range }[] = [];
+  const due: Due[] = [];
   for (const filter of source.filters) {
-    const window = await settledWindow(source, filter, ports, limits);
-    if (window !== undefined && (await isDue(source, filter, ports, hours))) {
-      due.push({ filter, window });
-    }
+    if (!(await isDue(source, filter, ports, hours))) continue;
+    const parts = partsOf([filter], notedInformation(source));
+    const window = await settledWindow(source, parts, ports, limits);
+    if (window !== undefined) due.push({ filter, parts, window });
   }
   if (due.length === 0) return [];
   const signal = AbortSignal.any([AbortSignal.timeout(limits.pieceMs), lost]);
@@ -57,8 +67,9 @@ export async function measureDue(
   try {
     connection = await ports.connect(source, signal);
     signal.addEventListener('abort', () => void connection?.close(), { once: true });
-    for (const { filter, window } of due) {
-      figures.push(await measure(connection, { source, filter, window, signal }, ports));
+    await logIn(connection, source, notedInformation(source));
+    for (const each of due) {
+      figures.push(await measure(connection, source, each, ports, signal));
     }
   } catch (error) {
     if (!(error instanceof UpstreamFailure) && !signal.aborted) throw error;
@@ -72,18 +83,41 @@ export async function measureDue(
   return figures;
 }
 
+/** One figure for a filter, whatever the parts in which it is fetched. */
 async function measure(
   connection: Connection,
-  question: Question,
+  source: Source,
+  { filter, parts, window }: Due,
   ports: MeasurePorts,
+  signal: AbortSignal,
 ): Promise<Coverage> {
-  const { incomplete, ...coverage } = await measureCoverage(connection, question, ports);
-  await ports.append(coverage);
-  for (const range of incomplete) {
-    await ports.uncover({ source: coverage.source, filterKey: coverage.filterKey, ...range });
+  const looked = someOf(parts, ports.chance);
+  const sum = { theirs: 0, held: 0 };
+  let method: Measured['method'] = looked.length < parts.length ? 'sampled' : 'negentropy';
+  for (const part of looked) {
+    const question = { source, filter: part.filter, window, signal };
+    const measured = await measureCoverage(connection, question, ports);
+    sum.theirs += measured.theirs;
+    sum.held += measured.held;
+    if (measured.method === 'sampled') method = 'sampled';
+    for (const range of measured.incomplete) {
+      await ports.uncover({ source: source.id, filterKey: part.key, ...range });
+    }
   }
-  ports.log.info('coverage measured', { url: question.source.url, ...coverage });
+  const coverage = { source: source.id, filterKey: filterKey(filter), ...sum, method, ...window };
+  await ports.append(coverage);
+  ports.log.info('coverage measured', { url: source.url, ...coverage });
   return coverage;
+}
+
+/** Parts by chance, as many as one visit can look at: each is a sample of the whole. */
+function someOf(parts: readonly FilterPart[], chance: () => number): readonly FilterPart[] {
+  if (parts.length <= MEASURED_PARTS_MAX) return parts;
+  return parts
+    .map((part) => ({ part, place: chance() }))
+    .sort((a, b) => a.place - b.place)
+    .slice(0, MEASURED_PARTS_MAX)
+    .map(({ part }) => part);
 }
 
 async function isDue(
@@ -98,16 +132,19 @@ async function isDue(
   return last < askedAt || (hours > 0 && ports.nowMs() - last >= hours * HOUR_MS);
 }
 
-/** What is covered without a gap, but for the newest seconds, whose events may be on their way. */
+/** What is covered of all parts without a gap, but for the newest seconds: those are on their way. */
 async function settledWindow(
   source: Source,
-  filter: Filter,
+  parts: readonly FilterPart[],
   ports: MeasurePorts,
   { sinceSeconds, overlapSeconds }: MeasureLimits,
 ): Promise<Range | undefined> {
-  const covered = await ports.covered(source.id, filterKey(filter));
-  const [only] = covered;
-  if (covered.length !== 1 || only === undefined || only.since > sinceSeconds) return undefined;
-  const until = only.until - overlapSeconds;
+  let until = Number.POSITIVE_INFINITY;
+  for (const { key } of parts) {
+    const covered = await ports.covered(source.id, key);
+    const [only] = covered;
+    if (covered.length !== 1 || only === undefined || only.since > sinceSeconds) return undefined;
+    until = Math.min(until, only.until - overlapSeconds);
+  }
   return until < sinceSeconds ? undefined : { since: sinceSeconds, until };
 }

@@ -2,9 +2,11 @@ import type { Source } from '../database/sources.ts';
 import { type Connection, connect, type Fault } from '../upstream/connection.ts';
 import { createGuard } from '../upstream/guard.ts';
 import { type RelayInformation, readInformation } from '../upstream/information.ts';
+import { type ProbeReport, probe } from '../upstream/probe.ts';
 import type { FetchConfiguration } from './configuration.ts';
+import { PROBE_EVENTS, PROBE_TIMEOUT_MS } from './limits.ts';
 
-/** The two ways to a source, guarded and bounded. */
+/** The ways to a source, guarded and bounded. */
 export interface UpstreamDoors {
   /**
    * @param onFault told of what the source must not send and was dropped.
@@ -17,6 +19,8 @@ export interface UpstreamDoors {
   ): Promise<Connection>;
   /** Its NIP-11 document; undefined where it shows none. */
   information(source: Source): Promise<RelayInformation | undefined>;
+  /** Visits it once, to see what it is worth. */
+  probe(source: Source, signal: AbortSignal): Promise<ProbeReport>;
 }
 
 /**
@@ -39,7 +43,7 @@ export function openUpstream(
         compression: true,
         ...(onFault && { onFault }),
         limits: {
-          receiveBytesMax: receiveBytesMaxOf(configuration.FETCH_PIECE_BYTES),
+          receiveBytesMax: receiveBytesMaxOf(configuration.FETCH_PIECE_BYTES, source),
           frameBytesMax: FRAME_BYTES_MAX,
         },
         ...(source.auth && key && { auth: { secretKey: Buffer.from(key, 'hex') } }),
@@ -48,6 +52,14 @@ export function openUpstream(
       const read = await readInformation(new URL(source.url), { guard });
       return read.ok ? read.value : undefined;
     },
+    probe: (source, signal) =>
+      probe(new URL(source.url), {
+        guard,
+        signal,
+        events: PROBE_EVENTS,
+        timeoutMs: PROBE_TIMEOUT_MS,
+        nowMs: () => performance.now(),
+      }),
   };
 }
 
@@ -55,4 +67,5 @@ export function openUpstream(
 const FRAME_BYTES_MAX = 16 * 1_048_576;
 
 /** A visit ends by itself at its bytes; this is for what comes in a flood before it can. */
-const receiveBytesMaxOf = (pieceBytes: number): number => 2 * pieceBytes;
+const receiveBytesMaxOf = (pieceBytes: number, { limits }: Source): number =>
+  2 * Math.min(pieceBytes, limits.bytesMax ?? pieceBytes);

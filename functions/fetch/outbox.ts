@@ -31,6 +31,27 @@ export function outboxesOf(lists: readonly NostrEvent[]): Outbox[] {
   return [...authors].map(([url, of]) => ({ url, authors: [...of].sort() }));
 }
 
+/**
+ * Relays that two authors or more name in their lists (kind 10002), to read or to write: those that
+ * most of them name come first. What only one names may be nobody's relay.
+ */
+export function relaysInUse(lists: readonly NostrEvent[]): string[] {
+  const authors = new Map<string, Set<string>>();
+  for (const { pubkey, kind, tags } of lists) {
+    if (kind !== KIND_RELAY_LIST) continue;
+    const urls = new Set<string>();
+    for (const [name, address] of tags) {
+      const url = name === 'r' ? relayUrl(address) : undefined;
+      if (url !== undefined && urls.size < RELAYS_AN_AUTHOR) urls.add(url);
+    }
+    for (const url of urls) authors.set(url, (authors.get(url) ?? new Set()).add(pubkey));
+  }
+  return [...authors]
+    .filter(([, of]) => of.size > 1)
+    .sort(([, a], [, b]) => b.size - a.size)
+    .map(([url]) => url);
+}
+
 /** Addresses of relays that monitors have seen (kind 30166, NIP-66). */
 export function monitoredRelays(events: readonly NostrEvent[]): string[] {
   const urls = new Set<string>();

@@ -4,6 +4,7 @@ import { type Clock, systemClock } from '../upstream/clock.ts';
 import type { Connection } from '../upstream/connection.ts';
 import { UpstreamFailure } from '../upstream/failure.ts';
 import { pageBackwards } from '../upstream/pager.ts';
+import type { Backoff } from './backoff.ts';
 import { missingRanges, type Range } from './ranges.ts';
 import { BudgetSpent, type FetchBudget, UpstreamPages } from './upstream-pages.ts';
 
@@ -30,6 +31,8 @@ export interface FetchPagesOptions {
   readonly clock?: Clock;
   /** Ends the work as a spent budget does. */
   readonly signal?: AbortSignal;
+  /** Pauses that go on from earlier work on the connection. */
+  readonly backoff?: Backoff;
 }
 
 export interface FetchPagesResult {
@@ -76,7 +79,7 @@ export async function fetchPages(
   options: FetchPagesOptions,
 ): Promise<FetchPagesResult> {
   const { since, until, budget, clock = systemClock } = options;
-  const { limitMax, pageBytesMax, signal } = options;
+  const { limitMax, pageBytesMax, signal, backoff } = options;
   const wireBytesBefore = connection.bytesReceived;
   const source = new UpstreamPages(connection, {
     budget,
@@ -84,6 +87,7 @@ export async function fetchPages(
     ...(limitMax !== undefined && { limitMax }),
     ...(pageBytesMax !== undefined && { pageBytesMax }),
     ...(signal && { signal }),
+    ...(backoff && { backoff }),
   });
   const walk = { wholeFrom: until + 1, events: 0, suspect: [] as Range[] };
   const outcome = await outcomeOf(() => walkBack(source, options, walk));
@@ -144,7 +148,10 @@ async function walkBack(
     if (slice.events.length > 0) await delivered(options, slice.events);
     walk.events += slice.events.length;
     walk.wholeFrom = slice.wholeFrom;
-    if (walk.events >= budget.eventsMax && walk.wholeFrom > since) return 'budget';
+    if (walk.wholeFrom <= since) continue;
+    const { requestsWanted = Number.POSITIVE_INFINITY, eventsMax } = budget;
+    const isEnough = walk.wholeFrom <= until && source.requests >= requestsWanted;
+    if (isEnough || walk.events >= eventsMax) return 'budget';
   }
   return 'complete';
 }

@@ -1,15 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { Journey } from '../cloud/journey.ts';
 import type { Log } from '../cloud/log.ts';
+import type { Metrics } from '../cloud/metrics/registry.ts';
 import { openPostgres } from '../cloud/postgres.ts';
 import { openPublisher } from '../cloud/publisher.ts';
 import { openPubSub, openRawPublisher } from '../cloud/pubsub.ts';
-import { appendCoverage, readCoverage } from '../database/coverage.ts';
+import { readArrivals, readNotFrom } from '../database/arrivals.ts';
+import { currentPosition } from '../database/changes.ts';
+import { appendCoverage, newestCoverage, readCoverage } from '../database/coverage.ts';
 import { coveredRanges, coverRange, uncoverRange } from '../database/fetch-ranges.ts';
 import { listIds, TooManyIds } from '../database/ids.ts';
 import { knownIds } from '../database/known-ids.ts';
 import { withLease } from '../database/leases.ts';
+import { recordProbe, unprobedSources, waitsForProbe } from '../database/probes.ts';
 import { queryEvents } from '../database/read.ts';
+import { noteSent, readSent } from '../database/sent.ts';
+import type { Source } from '../database/sources.ts';
 import * as sources from '../database/sources.ts';
 import type { NostrEvent } from '../nostr/event.ts';
 import type { Filter } from '../nostr/filter.ts';
@@ -17,13 +23,16 @@ import { ItemsBuilder } from '../nostr/negentropy/builder.ts';
 import type { Items } from '../nostr/negentropy/items.ts';
 import { policyOf } from '../policy/rules.ts';
 import { writeRulesOf } from '../policy/variables.ts';
+import type { Fault } from '../upstream/connection.ts';
 import type { FetchConfiguration } from './configuration.ts';
 import { takenOf } from './delivery.ts';
 import type { Fetcher } from './handler.ts';
 import { measureDue } from './measure.ts';
+import { FetchMeter } from './meter.ts';
 import { openUpstream } from './open-upstream.ts';
-import { type PieceLimits, type PiecePorts, runPiece } from './piece.ts';
+import { type PieceLimits, type PiecePorts, runPiece, withSourceLimits } from './piece.ts';
 import { type PlanPorts, plan } from './plan.ts';
+import { type ProbePorts, probeSource } from './probe-source.ts';
 import type { Range } from './ranges.ts';
 
 /** Events that wait for Pub/Sub at once: a batch or two of the largest. */
@@ -39,26 +48,31 @@ export interface OpenFetcher extends Fetcher {
 export async function openFetcher(
   configuration: FetchConfiguration,
   log: Log,
+  metrics: Metrics,
 ): Promise<OpenFetcher> {
-  const { pool, close } = await openPostgres({ ...configuration, applicationName: 'fetch', log });
+  const applicationName = 'fetch';
+  const { pool, close } = await openPostgres({ ...configuration, applicationName, log, metrics });
   const pubsub = openPubSub(configuration);
   const incoming = openPublisher({
     pubsub,
     topic: configuration.TOPIC_INCOMING,
     pendingBytesMax: PENDING_BYTES_MAX,
+    metrics,
   });
   const work = openRawPublisher(pubsub, configuration.TOPIC_FETCH);
-  const ports = piecePorts(configuration, pool, (line) => incoming.publish(line), log);
+  const meter = new FetchMeter(metrics);
+  const ports = piecePorts(configuration, pool, (line) => incoming.publish(line), log, meter);
   // Anew each time: how far back is wanted goes by the clock.
   const limits = () => pieceLimitsOf(configuration);
   return {
     plan: () =>
       plan(
-        planPorts(pool, (id) => handOut(work, id), log),
+        planPorts(pool, (id) => handOut(work, id), log, metrics),
         {
           configured: configuration.FETCH_SOURCES,
           outbox: configuration.FETCH_OUTBOX === 'on',
           monitors: configuration.FETCH_MONITORS === 'on',
+          probes: configuration.FETCH_PROBES === 'on',
         },
       ),
     work: (sourceId) =>
@@ -66,11 +80,23 @@ export async function openFetcher(
       withLease(pool, { name: `fetch ${sourceId}`, holder: randomUUID() }, async (lost) => {
         // Read under the lease: another piece may just have been here.
         const source = await sources.sourceById(pool, sourceId);
+        if (source?.state === 'paused' && (await waitsForProbe(pool, sourceId))) {
+          return probeSource(source, ports, lost);
+        }
         if (source?.state !== 'active' || source.nextAt.getTime() > Date.now()) return undefined;
         // Before the visit: what it fetches is still on its way afterwards, and what a measurement
         // finds missing is fetched by the visit.
-        await measureDue(source, ports, limits(), configuration.FETCH_COVERAGE_HOURS, lost);
-        return runPiece(source, ports, limits(), lost);
+        const hours = configuration.FETCH_COVERAGE_HOURS;
+        const measuring = withSourceLimits(limits(), source);
+        await measureDue(source, ports, measuring, hours, lost).catch((error: unknown) => {
+          if (lost.aborted) throw error;
+          // A figure that cannot be had now must not keep events from being fetched.
+          log.error('coverage could not be measured', { source: source.url, error });
+        });
+        const beganMs = performance.now();
+        const report = await runPiece(source, ports, limits(), lost);
+        meter.visited(report, performance.now() - beganMs);
+        return report;
       }),
     async close() {
       await Promise.allSettled([incoming.close(), work.close(), close()]);
@@ -87,11 +113,18 @@ export function piecePorts(
   pool: Pool,
   publish: PiecePorts['publish'],
   log: Log,
+  meter: FetchMeter,
 ): FetchPorts {
+  const upstream = openUpstream(configuration);
   const policy = policyOf(writeRulesOf(configuration));
   const known = (events: readonly NostrEvent[]) => knownIds(pool, events);
   return {
-    ...openUpstream(configuration),
+    ...upstream,
+    async connect(source: Source, signal: AbortSignal, onFault?: (fault: Fault) => void) {
+      const connection = await upstream.connect(source, signal, onFault);
+      meter.opened(connection.closed);
+      return connection;
+    },
     known,
     async wanted(events) {
       const taken = takenOf(events, { policy, nowMs: Date.now });
@@ -104,8 +137,16 @@ export function piecePorts(
     cover: (range) => coverRange(pool, range),
     uncover: (range) => uncoverRange(pool, range),
     held: (filter, range, idsMax, signal) => heldIds(pool, filter, range, idsMax, signal),
-    events: async (ids) => parsed(await queryEvents(pool, { ids }, { limit: ids.length })),
+    arrivals: (after, rowsMax) => readArrivals(pool, after, { rowsMax }),
+    logEnd: async () => ({ transaction: await currentPosition(pool), seq: 0 }),
+    sent: (source) => readSent(pool, source),
+    noteSent: (source, sent) => noteSent(pool, source, sent),
+    async notFrom(source, events) {
+      const texts = await readNotFrom(pool, source, events);
+      return texts.map((text) => JSON.parse(text) as NostrEvent);
+    },
     record: (id, run) => sources.recordRun(pool, id, run),
+    noteProbe: (id, found) => recordProbe(pool, id, found),
     quarantine: async (id, reason) => void (await sources.quarantineSource(pool, id, reason)),
     append: (coverage) => appendCoverage(pool, coverage),
     async lastMeasuredAt(source, filterKey) {
@@ -120,11 +161,12 @@ export function piecePorts(
       monotonicMs: () => performance.now(),
     }),
     log,
+    meter,
   };
 }
 
-/** What a visit and a measurement together reach. */
-export type FetchPorts = PiecePorts & Parameters<typeof measureDue>[1];
+/** What a visit, a measurement and a probe together reach. */
+export type FetchPorts = PiecePorts & ProbePorts & Parameters<typeof measureDue>[1];
 
 export function pieceLimitsOf(configuration: FetchConfiguration): PieceLimits {
   const days = configuration.FETCH_BACKFILL_DAYS;
@@ -138,15 +180,18 @@ export function pieceLimitsOf(configuration: FetchConfiguration): PieceLimits {
   };
 }
 
-function planPorts(pool: Pool, hand: PlanPorts['handOut'], log: Log): PlanPorts {
+function planPorts(pool: Pool, hand: PlanPorts['handOut'], log: Log, metrics: Metrics): PlanPorts {
   return {
     introduce: async (source) => void (await sources.addSource(pool, source)),
     find: (url) => sources.sourceByUrl(pool, url),
     list: () => sources.listSources(pool),
     due: (limit) => sources.dueSources(pool, { limit }),
+    unprobed: (limit) => unprobedSources(pool, { limit }),
     newest: async (filter, limit) => parsed(await queryEvents(pool, filter, { limit })),
     handOut: hand,
+    coverage: (wanted) => newestCoverage(pool, wanted),
     log,
+    metrics,
   };
 }
 

@@ -1,8 +1,25 @@
 import type { Log } from '../cloud/log.ts';
+import type { Metrics } from '../cloud/metrics/registry.ts';
+import type { NewestCoverage } from '../database/coverage.ts';
 import type { NewSource, Source } from '../database/sources.ts';
 import type { NostrEvent } from '../nostr/event.ts';
-import { OUTBOX_AUTHORS_A_QUERY, OUTBOX_AUTHORS_MAX, PLANNED_MAX } from './limits.ts';
-import { KIND_RELAY_LIST, KIND_RELAY_MONITORED, monitoredRelays, outboxesOf } from './outbox.ts';
+import {
+  CANDIDATES_A_CALL,
+  CANDIDATES_MAX,
+  OUTBOX_AUTHORS_A_QUERY,
+  OUTBOX_AUTHORS_MAX,
+  PLANNED_MAX,
+  PROBED_A_CALL,
+  RELAY_LISTS_READ,
+} from './limits.ts';
+import {
+  KIND_RELAY_LIST,
+  KIND_RELAY_MONITORED,
+  monitoredRelays,
+  outboxesOf,
+  relaysInUse,
+} from './outbox.ts';
+import { measureStanding } from './standing.ts';
 
 /** What planning reaches of the world. */
 export interface PlanPorts {
@@ -12,6 +29,8 @@ export interface PlanPorts {
   find(url: string): Promise<Pick<Source, 'origin' | 'state'> | undefined>;
   list(): Promise<readonly Source[]>;
   due(limit: number): Promise<readonly Source[]>;
+  /** Candidates that wait for a probe. */
+  unprobed(limit: number): Promise<readonly { readonly id: number }[]>;
   /** Our newest events of these kinds, by these authors or by anybody. */
   newest(
     filter: { readonly kinds: readonly number[]; readonly authors?: readonly string[] },
@@ -19,7 +38,12 @@ export interface PlanPorts {
   ): Promise<readonly NostrEvent[]>;
   /** Puts one source's piece of work into the topic `fetch`. */
   handOut(sourceId: number): Promise<unknown>;
+  /** The newest measurements of these filters of sources. */
+  coverage(
+    wanted: readonly { readonly source: number; readonly filterKey: string }[],
+  ): Promise<readonly NewestCoverage[]>;
   readonly log: Log;
+  readonly metrics: Metrics;
 }
 
 export interface PlanRules {
@@ -27,6 +51,7 @@ export interface PlanRules {
   readonly configured: readonly string[];
   readonly outbox: boolean;
   readonly monitors: boolean;
+  readonly probes: boolean;
 }
 
 export interface PlanReport {
@@ -40,7 +65,8 @@ const MONITORED_MAX = 500;
 /**
  * One call of the scheduler: notes sources that are new, and hands each one that is due its own
  * piece of work, so that sources are visited side by side by as many instances as are needed.
- * Handing out twice does no harm: a piece takes a lease on its source.
+ * Handing out twice does no harm: a piece takes a lease on its source. A candidate's piece is a
+ * probe.
  */
 export async function plan(ports: PlanPorts, rules: PlanRules): Promise<PlanReport> {
   const known = await ports.list();
@@ -55,8 +81,16 @@ export async function plan(ports: PlanPorts, rules: PlanRules): Promise<PlanRepo
   }
   if (rules.outbox) introduced += await introduceOutboxes(ports, known, urls);
   if (rules.monitors) introduced += await introduceMonitored(ports, urls);
-  const due = await ports.due(PLANNED_MAX);
+  if (rules.probes) introduced += await introduceRelaysInUse(ports, known);
+  const due: { readonly id: number }[] = [...(await ports.due(PLANNED_MAX))];
+  if (rules.probes) due.push(...(await ports.unprobed(PROBED_A_CALL)));
   await Promise.all(due.map(({ id }) => ports.handOut(id)));
+  try {
+    await measureStanding(known, ports.coverage, ports.metrics);
+  } catch (error) {
+    // All is handed out; to be called again for a figure would hand it out twice.
+    ports.log.warning('coverage could not be read', { error });
+  }
   ports.log.debug('fetch planned', { introduced, handedOut: due.length });
   return { introduced, handedOut: due.length };
 }
@@ -94,4 +128,26 @@ async function introduceMonitored(ports: PlanPorts, urls: ReadonlySet<string>): 
   const paused = 'seen by a monitor; resume to fetch';
   for (const url of fresh) await ports.introduce({ url, origin: 'monitor', paused });
   return fresh.length;
+}
+
+/** Relays that several authors name in their lists, a few a call; a probe tells what they are worth. */
+async function introduceRelaysInUse(
+  ports: PlanPorts,
+  known: readonly Pick<Source, 'origin' | 'state' | 'url'>[],
+): Promise<number> {
+  const waiting = known.filter(({ origin, state }) => origin === 'probe' && state === 'paused');
+  const room = Math.min(CANDIDATES_A_CALL, CANDIDATES_MAX - waiting.length);
+  if (room <= 0) return 0;
+  const urls = new Set(known.map(({ url }) => url));
+  const paused = 'named by authors; resume to fetch';
+  let introduced = 0;
+  for (const url of relaysInUse(
+    await ports.newest({ kinds: [KIND_RELAY_LIST] }, RELAY_LISTS_READ),
+  )) {
+    if (introduced >= room) break;
+    if (urls.has(url) || (await ports.find(url)) !== undefined) continue;
+    await ports.introduce({ url, origin: 'probe', paused });
+    introduced += 1;
+  }
+  return introduced;
 }

@@ -1,25 +1,18 @@
-import type { NostrEvent } from '../nostr/event.ts';
 import type { Filter } from '../nostr/filter.ts';
 import type { Items } from '../nostr/negentropy/items.ts';
+import { type Clock, systemClock } from '../upstream/clock.ts';
 import type { Connection } from '../upstream/connection.ts';
 import { UpstreamFailure } from '../upstream/failure.ts';
+import type { RelayInformation } from '../upstream/information.ts';
+import { prefixOf } from '../upstream/prefix.ts';
 import { query } from '../upstream/query.ts';
-import { reconcile } from '../upstream/reconcile.ts';
-import { fetchByIds } from './by-id.ts';
+import { Backoff } from './backoff.ts';
+import { Comparing, frameBytesMaxOf } from './comparing.ts';
 import type { Delivery } from './delivery.ts';
-import {
-  DIFFERING_IDS_MAX,
-  EMPTY_DOUBTED_SECONDS,
-  FRAME_BYTES_MAX,
-  NEEDED_IDS_MAX,
-  PAGES_A_STEP,
-  RECONCILED_IDS_MAX,
-  RECONCILED_SECONDS_FIRST,
-  ROUNDS_MAX,
-  WITHHELD_SHARE_MAX,
-} from './limits.ts';
+import { EMPTY_DOUBTED_SECONDS, PAGES_A_STEP } from './limits.ts';
 import { fetchPages } from './pages.ts';
-import { newerPart, type Range } from './ranges.ts';
+import type { Range } from './ranges.ts';
+import { type Step, secondsOf } from './step.ts';
 import type { Tally } from './tally.ts';
 
 /** What fetching a range reaches of the database. */
@@ -38,6 +31,8 @@ export interface RangePorts {
     signal: AbortSignal,
   ): Promise<Items | undefined>;
   readonly nowMs: () => number;
+  /** Measures pauses; the system's by default. */
+  readonly clock?: Clock;
 }
 
 export interface RangeBounds {
@@ -45,8 +40,10 @@ export interface RangeBounds {
   readonly bytesMax: number;
   readonly requestsMax: number;
   readonly signal: AbortSignal;
-  /** The largest `limit` that the source says it takes. */
-  readonly limitMax: number | undefined;
+  /** When fetching ends, whatever is left, on the clock of `nowMs`: nothing waits for longer. */
+  readonly endsAtMs: number;
+  /** What the source says of itself (NIP-11). */
+  readonly information: RelayInformation | undefined;
   /** Whether it has given events on an earlier visit. */
   readonly gaveBefore: boolean;
   /** Whether NIP-77 is to be tried. */
@@ -56,15 +53,6 @@ export interface RangeBounds {
 /** Asked for where the source names no lower limit of its own. */
 const PAGE_LIMIT = 500;
 
-/** What one step has made whole. */
-interface Step {
-  /** Newest first. */
-  readonly whole: readonly Range[];
-  /** The newest second that is left; absent where the same is to be tried another way. */
-  readonly next?: number;
-  readonly failure?: UpstreamFailure;
-}
-
 /** Fetches ranges of one source: by reconciliation (NIP-77) where it can, else page by page. */
 export class RangeWork {
   readonly #connection: Connection;
@@ -72,18 +60,15 @@ export class RangeWork {
   readonly #delivery: Delivery;
   readonly #tally: Tally;
   readonly #bounds: RangeBounds;
+  readonly #backoff: Backoff;
+  readonly #clock: Clock;
+  readonly #comparing: Comparing;
   #nip77: boolean;
   #authenticated = false;
-  /** It has announced events that it does not give. */
-  #withheld = false;
   #covered = 0;
-  #pagesAStep = PAGES_A_STEP;
   /** The most that came for one request so far. */
   #largestPage = 0;
-  /** How long a range may be to be reconciled at once, as far as was found out. */
-  #seconds = RECONCILED_SECONDS_FIRST;
-  /** Whether it speaks NIP-77, where that was found out. */
-  #spoken: boolean | undefined;
+  #impatient: UpstreamFailure | undefined;
 
   constructor(
     connection: Connection,
@@ -97,17 +82,32 @@ export class RangeWork {
     this.#delivery = delivery;
     this.#tally = tally;
     this.#bounds = bounds;
-    this.#nip77 = bounds.nip77;
+    this.#clock = ports.clock ?? systemClock;
+    this.#backoff = new Backoff(connection, this.#clock);
+    this.#nip77 = bounds.nip77 && frameBytesMaxOf(bounds.information) !== undefined;
+    const comparing = {
+      held: ports.held,
+      deliver: delivery.deliver.bind(delivery),
+      patience: (failure: UpstreamFailure) => this.#patience(failure),
+      onAnswer: () => this.#backoff.relax(),
+    };
+    const { information, signal } = bounds;
+    this.#comparing = new Comparing(connection, comparing, tally, information, signal);
   }
 
   /** Whether the source speaks NIP-77; undefined where this visit did not find out. */
   get nip77(): boolean | undefined {
-    return this.#spoken;
+    return this.#comparing.spoken;
   }
 
   /** Ranges that were made whole so far. */
   get covered(): number {
     return this.#covered;
+  }
+
+  /** The source's words where it asked for more patience than this visit has. */
+  get impatient(): string | undefined {
+    return this.#impatient?.message;
   }
 
   /**
@@ -121,30 +121,20 @@ export class RangeWork {
     endsAtMs: number,
     cover: (range: Range) => Promise<void>,
   ): Promise<boolean> {
-    for (const gap of gaps) {
-      let { until } = gap;
-      while (until >= gap.since) {
-        if (this.#spent(endsAtMs)) return false;
-        const left = { since: gap.since, until };
-        const step = await this.#step(filter, left, endsAtMs);
-        for (const range of step.whole) {
-          await cover(range);
-          this.#covered += 1;
-        }
-        if (step.failure !== undefined) {
-          // Once logged in, the same may be asked again.
-          if (!(await this.#loggedIn(step.failure))) throw step.failure;
-          continue;
-        }
-        if (step.next === undefined && this.#spent(endsAtMs)) return false;
-        if (step.next === until) {
-          // A crowded second may take more requests than a step has.
-          this.#pagesAStep *= 2;
-          continue;
-        }
-        this.#pagesAStep = PAGES_A_STEP;
-        until = step.next ?? until;
+    this.#comparing.begin();
+    /** The newest at the end. */
+    const waiting = [...gaps].reverse();
+    for (let range = waiting.pop(); range !== undefined; range = waiting.pop()) {
+      if (this.#spent(endsAtMs)) return false;
+      const step = await this.#step(filter, range, endsAtMs);
+      for (const whole of step.whole) {
+        await cover(whole);
+        this.#covered += 1;
       }
+      if (step.page === true) this.#nip77 = false;
+      const left = step.left ?? [range];
+      waiting.push(...[...left].reverse());
+      if (step.failure !== undefined) await this.#overcome(step.failure);
     }
     return true;
   }
@@ -152,12 +142,30 @@ export class RangeWork {
   async #step(filter: Filter, range: Range, endsAtMs: number): Promise<Step> {
     try {
       return this.#nip77
-        ? await this.#reconciled(filter, range, endsAtMs)
+        ? await this.#comparing.step(filter, range, () => this.#spent(endsAtMs))
         : await this.#paged(filter, range, endsAtMs);
     } catch (error) {
       if (error instanceof UpstreamFailure) return { whole: [], failure: error };
       throw error;
     }
+  }
+
+  /** Logs in or waits where the source asks for that; throws any other failure. */
+  async #overcome(failure: UpstreamFailure): Promise<void> {
+    if (failure.code === 'refused' && prefixOf(failure.message) === 'rate-limited') {
+      // Without the time for it, the visit ends with what it has.
+      await this.#patience(failure);
+    } else if (!(await this.#loggedIn(failure))) {
+      throw failure;
+    }
+  }
+
+  /** Waits where the relay asks us to come more slowly; false where the visit has no time for that. */
+  async #patience(failure: UpstreamFailure): Promise<boolean> {
+    const { endsAtMs, signal } = this.#bounds;
+    const waited = await this.#backoff.wait(endsAtMs - this.#ports.nowMs(), signal);
+    if (!waited) this.#impatient = failure;
+    return waited;
   }
 
   /** Answers a relay that asks who we are (NIP-42), once. */
@@ -172,6 +180,7 @@ export class RangeWork {
     const { eventsMax, bytesMax, requestsMax, signal } = this.#bounds;
     return (
       signal.aborted ||
+      this.#impatient !== undefined ||
       this.#ports.nowMs() >= endsAtMs ||
       this.#delivery.counts.events >= eventsMax ||
       this.#connection.bytesReceived >= bytesMax ||
@@ -179,68 +188,10 @@ export class RangeWork {
     );
   }
 
-  /** Reconciles a range, or the newest part of it that is not too much, and fetches what we lack. */
-  async #reconciled(filter: Filter, range: Range, endsAtMs: number): Promise<Step> {
-    const { signal } = this.#bounds;
-    const spent = (): boolean => this.#spent(endsAtMs);
-    for (let part = newest(range, this.#seconds); ; part = newerPart(part)) {
-      if (spent()) return { whole: [] };
-      const narrower = part.since < part.until;
-      const items = await this.#ports.held(filter, part, RECONCILED_IDS_MAX, signal);
-      if (items === undefined && narrower) continue;
-      if (items === undefined) return this.#pageInstead();
-      try {
-        const { need, rounds, complete } = await reconcile(this.#connection, {
-          filter: { ...filter, ...part },
-          items,
-          frameBytesMax: FRAME_BYTES_MAX,
-          roundsMax: ROUNDS_MAX,
-          idsMax: DIFFERING_IDS_MAX,
-          signal,
-        });
-        this.#spoken = true;
-        this.#tally.rounds += rounds;
-        this.#tally.requests += rounds;
-        // Not more than one visit can fetch: else it would begin anew each time.
-        if ((!complete || need.length > NEEDED_IDS_MAX) && narrower) continue;
-        if (!complete) return this.#pageInstead();
-        const deliver = (events: readonly NostrEvent[]) => this.#delivery.deliver(events);
-        const options = { deliver, tally: this.#tally, spent };
-        const withheld = await fetchByIds(this.#connection, need, options);
-        if (withheld === undefined) return { whole: [] };
-        // What it announced and does not give by id, it may give by time.
-        if (withheld.length > WITHHELD_SHARE_MAX * need.length) {
-          this.#withheld = true;
-          return this.#pageInstead();
-        }
-        // What is learnt of a part that turns out to be too much is lost, so growing is for quiet times.
-        this.#seconds = (need.length < NEEDED_IDS_MAX / 8 ? 4 : 1) * secondsOf(part);
-        return { whole: [part], next: part.since - 1 };
-      } catch (error) {
-        if (!(error instanceof UpstreamFailure)) throw error;
-        this.#tally.requests += 1;
-        if (error.code === 'refused' && TOO_MUCH.test(error.message) && narrower) continue;
-        if (error.code === 'unsupported') {
-          // Silence may have another reason than that it does not know what we say.
-          if (!isSilence(error)) this.#spoken = false;
-          return this.#pageInstead();
-        }
-        const later = /^(auth-required|rate-limited):/.test(error.message);
-        if (error.code === 'refused' && !later) return this.#pageInstead();
-        throw error;
-      }
-    }
-  }
-
-  /** For the rest of this visit. */
-  #pageInstead(): Step {
-    this.#nip77 = false;
-    return { whole: [] };
-  }
-
   /** Some pages, from the newest second of a range backwards. */
   async #paged(filter: Filter, range: Range, endsAtMs: number): Promise<Step> {
-    const { eventsMax, bytesMax, requestsMax, limitMax, signal } = this.#bounds;
+    const { eventsMax, bytesMax, requestsMax, signal, information } = this.#bounds;
+    const limitMax = information?.limitMax;
     const result = await fetchPages(this.#connection, {
       filter,
       ...range,
@@ -248,26 +199,33 @@ export class RangeWork {
       ...(limitMax !== undefined && { limitMax }),
       gives: this.#largestPage,
       budget: {
-        requestsMax: Math.min(this.#pagesAStep, requestsMax - this.#tally.requests),
+        requestsMax: requestsMax - this.#tally.requests,
+        requestsWanted: PAGES_A_STEP,
         bytesMax: bytesMax - this.#connection.bytesReceived,
         eventsMax: eventsMax - this.#delivery.counts.events,
         deadlineMs: endsAtMs - this.#ports.nowMs(),
       },
       deliver: (events) => this.#delivery.deliver(events),
       signal,
+      clock: this.#clock,
+      backoff: this.#backoff,
     });
     this.#largestPage = Math.max(this.#largestPage, result.largestPage);
     this.#tally.requests += result.requests;
     this.#tally.suspect += result.suspect.length;
     if (result.undelivered !== undefined) throw result.undelivered;
-    const { covered: whole, failure, end, suspect } = result;
-    if (failure !== undefined) return { whole, failure };
+    const { covered: whole, end, suspect } = result;
+    const oldest = Math.min(range.until + 1, ...[...whole, ...suspect].map(({ since }) => since));
+    const older = { since: range.since, until: oldest - 1 };
+    const left = end === 'complete' || older.until < older.since ? [] : [older];
+    if (result.failure !== undefined) return { whole, left, failure: result.failure };
+    // What ended it was our patience, of which the visit may have more than this part of it.
+    if (end === 'budget' && this.#backoff.isTold) return { whole, left, failure: TOLD };
     if (result.events === 0 && end === 'complete' && secondsOf(range) > EMPTY_DOUBTED_SECONDS) {
       const doubt = await this.#doubtEmptiness();
       if (doubt !== undefined) return { whole: [], failure: doubt };
     }
-    const oldest = Math.min(range.until + 1, ...[...whole, ...suspect].map(({ since }) => since));
-    return { whole, next: end === 'complete' ? range.since - 1 : oldest - 1 };
+    return { whole, left };
   }
 
   /**
@@ -275,22 +233,11 @@ export class RangeWork {
    * events is no answer to build on.
    */
   async #doubtEmptiness(): Promise<UpstreamFailure | undefined> {
-    if (!this.#bounds.gaveBefore && !this.#withheld) return undefined;
+    if (!this.#bounds.gaveBefore && !this.#comparing.withheld) return undefined;
     this.#tally.requests += 1;
     for await (const _ of query(this.#connection, [{ limit: 1 }])) return undefined;
     return new UpstreamFailure('misbehaved', 'it gives nothing, although it has or had events');
   }
 }
 
-/** How relays say that a set is too large to be compared. */
-const TOO_MUCH = /^blocked:|too (many|big|large)|limit/i;
-
-const isSilence = ({ cause }: UpstreamFailure): boolean =>
-  cause instanceof UpstreamFailure && cause.code === 'timeout';
-
-const secondsOf = ({ since, until }: Range): number => until - since + 1;
-
-function newest(range: Range, seconds: number): Range {
-  if (secondsOf(range) <= seconds) return range;
-  return { since: range.until - seconds + 1, until: range.until };
-}
+const TOLD = new UpstreamFailure('refused', 'rate-limited: the relay wants us to come more slowly');

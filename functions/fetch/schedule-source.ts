@@ -15,6 +15,8 @@ export interface Visit {
   readonly failed: boolean;
   /** True where its bounds ended the run and there is more to fetch. */
   readonly unfinished: boolean;
+  /** True where our own side failed: no fault of the source, and no reason to hurry back. */
+  readonly ours?: boolean;
 }
 
 export interface SourceSchedule {
@@ -31,6 +33,8 @@ export const BACKOFF_SECONDS_MAX = 86_400;
 /** Whoever has failed this often in a row, two weeks of them day by day, is asked once a week. */
 export const DEAD_FAILURES = 25;
 export const DEAD_SECONDS = 7 * 86_400;
+/** So many failures of our own in a row make the longest pause for them, an hour or so. */
+const OWN_FAILURES_MAX = 7;
 /** Weight of the newest visit in the averages: about the last ten count. */
 const WEIGHT = 0.2;
 /** A source that is mostly down is not asked more than so many times more rarely while it is up. */
@@ -44,6 +48,7 @@ const JITTER_SHARE = 0.1;
  * @param jitter chance, from 0 to 1.
  */
 export function scheduleSource(before: Standing, visit: Visit, jitter: number): SourceSchedule {
+  if (visit.ours === true) return afterOwnFailure(before, jitter);
   const failuresInRow = visit.failed ? before.failuresInRow + 1 : 0;
   // A failed visit without a request says nothing about what the source has.
   const newPerRequest =
@@ -55,8 +60,22 @@ export function scheduleSource(before: Standing, visit: Visit, jitter: number): 
   const seconds = visit.failed
     ? backOffSeconds(failuresInRow)
     : intervalSeconds(standing, visit.unfinished);
-  const spread = 1 + JITTER_SHARE * (2 * jitter - 1);
-  return { standing, nextInSeconds: Math.max(INTERVAL_SECONDS_MIN, Math.round(seconds * spread)) };
+  return { standing, nextInSeconds: spread(seconds, jitter) };
+}
+
+/** Backs off as after a failure, and holds nothing against the source. */
+function afterOwnFailure(before: Standing, jitter: number): SourceSchedule {
+  const failuresInRow = Math.max(
+    before.failuresInRow,
+    Math.min(before.failuresInRow + 1, OWN_FAILURES_MAX),
+  );
+  const seconds = Math.min(backOffSeconds(failuresInRow), INTERVAL_SECONDS_MAX);
+  return { standing: { ...before, failuresInRow }, nextInSeconds: spread(seconds, jitter) };
+}
+
+function spread(seconds: number, jitter: number): number {
+  const share = 1 + JITTER_SHARE * (2 * jitter - 1);
+  return Math.max(INTERVAL_SECONDS_MIN, Math.round(seconds * share));
 }
 
 const average = (before: number, now: number): number => before + WEIGHT * (now - before);

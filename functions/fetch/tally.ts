@@ -7,6 +7,8 @@ export interface Tally {
   rounds: number;
   /** Seconds that hold more than the source gives and could not be proved whole. */
   suspect: number;
+  /** Events that it took of us. */
+  sent: number;
 }
 
 export const newTally = (): Tally => ({
@@ -14,4 +16,5 @@ export const newTally = (): Tally => ({
   withheld: 0,
   rounds: 0,
   suspect: 0,
+  sent: 0,
 });

@@ -4,12 +4,15 @@ import type { Connection } from '../upstream/connection.ts';
 import { UpstreamFailure } from '../upstream/failure.ts';
 import { isNewestFirst, type Page, readPage } from '../upstream/page.ts';
 import type { PageSource } from '../upstream/pager.ts';
-import { prefixOf } from '../upstream/prefix.ts';
+import { prefixOf, saysSlowDown } from '../upstream/prefix.ts';
 import type { Dropped } from '../upstream/subscription.ts';
+import { Backoff } from './backoff.ts';
 
 /** What a piece of work may cost. */
 export interface FetchBudget {
   readonly requestsMax: number;
+  /** Ends it sooner where some seconds are whole by then: a crowded second is not left in the middle. */
+  readonly requestsWanted?: number;
   /** Of the relay's messages, as they are in memory. */
   readonly bytesMax: number;
   /** Looked at between two pages: the last page may go beyond it. */
@@ -27,6 +30,8 @@ export interface UpstreamPagesOptions {
   readonly pageBytesMax?: number;
   /** Ends the work as a spent budget does. */
   readonly signal?: AbortSignal;
+  /** Pauses that go on from earlier work on the connection. */
+  readonly backoff?: Backoff;
 }
 
 /** The budget is spent, or somebody asked us to stop; nobody is to blame. */
@@ -41,11 +46,6 @@ const FORGED_MAX = 20;
 const UNASKED_MAX = 100;
 /** How often one page is asked for again after an error that the relay calls its own. */
 const ERRORS_MAX = 3;
-const PAUSE_MIN_MS = 1_000;
-const PAUSE_MAX_MS = 30_000;
-
-/** Relays that know no `rate-limited:` say it in a notice, and may leave the REQ unanswered. */
-const RATE_NOTICE = /rate.?limit|too (many|fast)|slow down|throttl/i;
 
 type LimitedFilter = Filter & { readonly limit: number };
 
@@ -62,9 +62,9 @@ export class UpstreamPages implements PageSource {
   readonly #deadlineAtMs: number;
   readonly #bytesBefore: number;
   readonly #signal: AbortSignal | undefined;
+  readonly #backoff: Backoff;
+  readonly #pausesBefore: number;
   #requests = 0;
-  #slowed = 0;
-  #slowedInRow = 0;
   #forged = 0;
   #unasked = 0;
   #largest = 0;
@@ -77,6 +77,8 @@ export class UpstreamPages implements PageSource {
     this.#deadlineAtMs = options.clock.nowMs() + options.budget.deadlineMs;
     this.#bytesBefore = connection.messageBytesReceived;
     this.#signal = options.signal;
+    this.#backoff = options.backoff ?? new Backoff(connection, options.clock);
+    this.#pausesBefore = this.#backoff.pauses;
   }
 
   get requests(): number {
@@ -85,7 +87,7 @@ export class UpstreamPages implements PageSource {
 
   /** How often the relay told us to come more slowly. */
   get slowed(): number {
-    return this.#slowed;
+    return this.#backoff.pauses - this.#pausesBefore;
   }
 
   /** Events whose id or signature is wrong. */
@@ -148,12 +150,15 @@ export class UpstreamPages implements PageSource {
       }
       if (answer === 'refused') return undefined;
       if (answer === 'slower') {
-        await this.#backOff();
+        const leftMs = this.#deadlineAtMs - this.#options.clock.nowMs();
+        if (!(await this.#backoff.wait(leftMs, this.#signal))) {
+          throw new BudgetSpent('no time to wait');
+        }
       } else if (answer === 'larger than memory') {
         if (limit === 1) throw new UpstreamFailure('misbehaved', 'one event is a page too large');
         this.#limitThatFits = Math.ceil(limit / 2);
       } else if (this.#isUsable(answer, limit)) {
-        this.#slowedInRow = 0;
+        this.#backoff.relax();
         return answer;
       } else {
         // A live event among the stored ones does this once; it does not do it again.
@@ -188,7 +193,7 @@ export class UpstreamPages implements PageSource {
     const cancelTimer = clock.after(this.#deadlineAtMs - clock.nowMs(), onAbort);
     this.#signal?.addEventListener('abort', onAbort, { once: true });
     const unwatch = connection.watchNotices((notice) => {
-      if (RATE_NOTICE.test(notice)) stop('slower');
+      if (saysSlowDown(notice)) stop('slower');
       // A question that we can do without is not worth waiting for the end of all patience.
       else if (isExtra && events === 0) stop('refused');
     });
@@ -236,22 +241,6 @@ export class UpstreamPages implements PageSource {
     const { accepted, message } = await this.#within(() => this.#connection.authenticate());
     if (!accepted) throw new UpstreamFailure('refused', `the relay refused our key: ${message}`);
     this.#authenticated = true;
-  }
-
-  /** Waits, twice as long each time; not at all where the waiting would outlast the budget. */
-  async #backOff(): Promise<void> {
-    this.#slowed += 1;
-    const delayMs = Math.min(PAUSE_MAX_MS, PAUSE_MIN_MS * 2 ** this.#slowedInRow);
-    this.#slowedInRow += 1;
-    const { clock } = this.#options;
-    if (clock.nowMs() + delayMs >= this.#deadlineAtMs) throw new BudgetSpent('no time to wait');
-    let cancel = () => {};
-    const pause = () =>
-      new Promise<void>((resolve, reject) => {
-        cancel = clock.after(delayMs, resolve);
-        void this.#connection.closed.then(reject);
-      });
-    await this.#within(pause).finally(() => cancel());
   }
 
   /** The work's outcome, or the end of our time. */

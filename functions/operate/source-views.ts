@@ -1,9 +1,10 @@
 import type { Coverage } from '../database/coverage.ts';
+import type { ProbeFindings } from '../database/probes.ts';
 import type { Source } from '../database/sources.ts';
 import type { Filter } from '../nostr/filter.ts';
 import { filterKey } from '../nostr/filter-key.ts';
 import { plainFilter } from '../nostr/plain-filter.ts';
-import type { ProbeReport } from './probe.ts';
+import type { ProbeReport } from '../upstream/probe.ts';
 import { facts, table } from './table.ts';
 import { distance, grouped, moment, percent } from './words.ts';
 
@@ -42,10 +43,37 @@ function nextVisit({ state, nextAt }: Source, nowMs: number): string {
   return nextAt.getTime() <= nowMs ? 'due' : distance(nextAt, nowMs);
 }
 
-function noteOf({ reason, standing, lastFailure }: Source): string {
-  if (reason !== undefined) return reason;
+/** What there is to say of a source, the most urgent first. */
+function noteOf(source: Source): string {
+  const { reason, standing, lastFailure, lastRun, limits, probe } = source;
   const { failuresInRow } = standing;
-  return failuresInRow === 0 ? '' : `failed ${failuresInRow}×: ${lastFailure ?? ''}`;
+  const failing = failuresInRow > 0 ? `failed ${failuresInRow}×: ${lastFailure ?? ''}` : undefined;
+  const notes = [
+    reason ?? failing,
+    probe && source.state === 'paused' ? probeNote(probe) : undefined,
+    lastRun.withheld > 0 ? `withheld ${grouped(lastRun.withheld)} events` : undefined,
+    lastRun.suspect > 0 ? `${grouped(lastRun.suspect)} s in doubt` : undefined,
+    limitsNote(limits),
+  ];
+  return notes.filter((note) => note !== undefined).join('; ');
+}
+
+function probeNote({ failure, openMs, negentropy }: ProbeFindings): string {
+  if (failure !== undefined) return `probe failed: ${failure}`;
+  return `opens in ${Math.round(openMs ?? 0)} ms${negentropy ? ', NIP-77' : ''}`;
+}
+
+function limitsNote({ eventsMax, bytesMax, requestsMax, secondsMax }: Source['limits']) {
+  const limits = [
+    [eventsMax, 'events'],
+    [bytesMax, 'bytes'],
+    [requestsMax, 'requests'],
+    [secondsMax, 's'],
+  ] as const;
+  const given = limits.flatMap(([max, unit]) =>
+    max === undefined ? [] : [`${grouped(max)} ${unit}`],
+  );
+  return given.length === 0 ? undefined : `a visit: ${given.join(', ')}`;
 }
 
 type Measured = Coverage & { readonly measuredAt: Date };
@@ -84,8 +112,12 @@ const filterOf = (source: Source, { filterKey: key }: Measured): Filter | undefi
 
 const YES_NO = { true: 'yes', false: 'no' } as const;
 
-/** What a probe found out, one fact a line. */
-export function probeFacts(report: ProbeReport, nowMs: number): string {
+/** What a probe found out, one fact a line; and the source that it was noted with. */
+export function probeFacts(
+  report: ProbeReport,
+  nowMs: number,
+  source?: Pick<Source, 'id' | 'state'>,
+): string {
   const { information, newestAt } = report;
   const ms = (value: number | undefined) => (value === undefined ? '–' : `${Math.round(value)} ms`);
   const newest =
@@ -103,5 +135,6 @@ export function probeFacts(report: ProbeReport, nowMs: number): string {
     ['faults', report.faults === undefined ? '–' : String(report.faults)],
     ['NIP-77', report.negentropy === undefined ? 'not known' : YES_NO[`${report.negentropy}`]],
     ['verdict', report.failure ?? 'works'],
+    ...(source ? [['source', `${source.id}, ${source.state}`] as const] : []),
   ]);
 }

@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Postgres } from '../cloud/postgres.ts';
 import { readCoverage } from '../database/coverage.ts';
+import { recordProbe } from '../database/probes.ts';
 import {
   addSource,
   askForCoverage,
@@ -14,6 +15,7 @@ import {
   sourceByUrl,
 } from '../database/sources.ts';
 import { parseRelayAddress } from '../upstream/address.ts';
+import { type ProbeReport, probe } from '../upstream/probe.ts';
 import {
   addDatabaseOptions,
   DATABASE_HELP,
@@ -21,8 +23,8 @@ import {
   withDatabase,
 } from './database.ts';
 import { CommandFailure, EXIT, EXIT_HELP, usageFailure } from './exit.ts';
-import { probe } from './probe.ts';
 import { readSourceFilters } from './source-filters.ts';
+import { addLimitOptions, type LimitOptions, sourceLimitsOf } from './source-limit-options.ts';
 import {
   coverageJson,
   coverageTable,
@@ -36,10 +38,11 @@ const HELP = `
 Examples:
   distrise sources add wss://relay.example --filter '{"kinds":[0,1,3]}'
   distrise sources add wss://relay.example --authors-file friends.txt --direction both
+  distrise sources add wss://relay.example --visit-events 5000 --visit-seconds 20
   distrise sources list
   distrise sources pause wss://relay.example --reason "moves house"
   distrise sources coverage wss://relay.example --json | jq '.[0].held'
-  distrise sources probe wss://relay.example
+  distrise sources probe wss://relay.example --save
 ${DATABASE_HELP}
 ${EXIT_HELP}`;
 
@@ -73,7 +76,7 @@ function addList(sources: Command, surroundings: Surroundings, end: EndWith): vo
     });
 }
 
-interface AddOptions extends Shown {
+interface AddOptions extends Shown, LimitOptions {
   readonly filter?: readonly string[];
   readonly direction: SourceDirection;
   readonly authorsFile?: string;
@@ -81,9 +84,10 @@ interface AddOptions extends Shown {
 }
 
 function addAdd(sources: Command, surroundings: Surroundings, end: EndWith): void {
-  addDatabaseOptions(
-    sources.command('add <url>').description('add a source, or give one new settings'),
-  )
+  const command = sources
+    .command('add <url>')
+    .description('add a source, or give one new settings, in place of all that it had');
+  addLimitOptions(addDatabaseOptions(command))
     .option(
       '--filter <json>',
       'what is wanted of it, a NIP-01 filter without times and limit (repeatable; default all)',
@@ -101,8 +105,9 @@ function addAdd(sources: Command, surroundings: Surroundings, end: EndWith): voi
       const url = addressOf(text);
       const filters = readSourceFilters(options.filter ?? [], options.authorsFile);
       const { direction, auth = false } = options;
+      const limits = sourceLimitsOf(options);
       const source = await withDatabase(options, surroundings, (pool) =>
-        addSource(pool, { url, origin: 'configured', direction, filters, auth }),
+        addSource(pool, { url, origin: 'configured', direction, filters, limits, auth }),
       );
       await report(source, options, surroundings);
       end(EXIT.done);
@@ -150,23 +155,45 @@ function addChanges(sources: Command, surroundings: Surroundings, end: EndWith):
   }
 }
 
+interface ProbeCommand extends Shown {
+  readonly events: number;
+  readonly timeout: number;
+  readonly save?: boolean;
+}
+
 function addProbe(sources: Command, surroundings: Surroundings, end: EndWith): void {
-  sources
+  const command = sources
     .command('probe <url>')
-    .description('visit a relay once and show how it answers; needs no database')
+    .description('visit a relay once and show how it answers; needs no database without --save');
+  addDatabaseOptions(command)
     .option('--events <count>', 'how many of its newest events to ask for', readCount, 10)
     .option('--timeout <seconds>', 'how long each step may take', readCount, 10)
+    .option('--save', 'note what was found; a relay that is no source becomes a paused one')
     .option('--json', 'print JSON')
-    .action(async (text: string, options: { events: number; timeout: number; json?: boolean }) => {
+    .action(async (text: string, options: ProbeCommand) => {
       const found = await probe(new URL(addressOf(text)), {
         events: options.events,
         timeoutMs: options.timeout * 1_000,
         nowMs: surroundings.nowMs,
       });
-      const shown = options.json ? JSON.stringify(found) : probeFacts(found, surroundings.nowMs());
+      const saved = options.save
+        ? await withDatabase(options, surroundings, (pool) => saveProbe(pool, found))
+        : undefined;
+      const source = saved && { id: saved.id, state: saved.state };
+      const shown = options.json
+        ? JSON.stringify({ ...found, ...(source && { source }) })
+        : probeFacts(found, surroundings.nowMs(), source);
       await print(surroundings, shown);
       end(found.failure === undefined ? EXIT.done : EXIT.unreachable);
     });
+}
+
+/** Notes a probe with its source, which is a candidate for somebody to resume where it is new. */
+async function saveProbe(pool: Postgres['pool'], found: ProbeReport): Promise<Source> {
+  const paused = 'probed; resume to fetch';
+  const source = await addSource(pool, { url: found.url, origin: 'probe', paused });
+  await recordProbe(pool, source.id, found);
+  return source;
 }
 
 interface CoverageOptions extends Shown {

@@ -1,3 +1,4 @@
+import type { Metrics, Recorder } from '../cloud/metrics/registry.ts';
 import { eventText, type NostrEvent, parseEvent } from '../nostr/event.ts';
 import { type Fault, faultOfEvent } from '../nostr/messages.ts';
 import { accept, type Result, refuse } from '../nostr/result.ts';
@@ -18,6 +19,9 @@ export interface AdmissionParts {
   /** Absent where rates are not limited. */
   readonly rates: Rates | undefined;
   readonly nowMs: () => number;
+  /** Milliseconds of a clock that never steps back. */
+  readonly monotonicMs: () => number;
+  readonly metrics: Metrics;
 }
 
 /**
@@ -26,14 +30,16 @@ export interface AdmissionParts {
  */
 export class Admission {
   readonly #parts: AdmissionParts;
+  readonly #verifying: Recorder;
 
   constructor(parts: AdmissionParts) {
     this.#parts = parts;
+    this.#verifying = parts.metrics.distribution('verify_duration', {});
   }
 
   /** @param given the event as JSON.parse gave it. @param address whose allowance is used. */
   admit(given: unknown, address: string): Result<Admitted, Fault> {
-    const { policy, verifier, rates, nowMs } = this.#parts;
+    const { policy, rates, nowMs } = this.#parts;
     const hasty = rates?.event(address);
     if (hasty !== undefined) return refuse(faultOfEvent(given, hasty));
     const shaped = parseEvent(given);
@@ -45,11 +51,19 @@ export class Admission {
       bytes: Buffer.byteLength(text),
     });
     if (!allowed.ok) return refuse(faultOfEvent(event, allowed.reason));
-    if (!verifier.verify(event)) {
+    if (!this.#verify(event)) {
       return refuse(faultOfEvent(event, 'invalid: id or signature is wrong'));
     }
     const busy = rates?.signed(event);
     if (busy !== undefined) return refuse(faultOfEvent(event, busy));
     return accept({ event, text });
+  }
+
+  #verify(event: NostrEvent): boolean {
+    const { verifier, monotonicMs } = this.#parts;
+    const beganMs = monotonicMs();
+    const genuine = verifier.verify(event);
+    this.#verifying.record((monotonicMs() - beganMs) * 1_000);
+    return genuine;
   }
 }

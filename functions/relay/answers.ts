@@ -37,6 +37,15 @@ export interface AnswerLimits {
   readonly answersBytesMax: number;
 }
 
+/** Where an answer came from: `memory` where the database was not asked at all. */
+export type AnsweredBy = 'memory' | 'database';
+
+/** What a REQ is answered with. */
+export interface Answer {
+  readonly events: readonly Found[];
+  readonly answeredBy: AnsweredBy;
+}
+
 type Found = Pick<Entry, 'id' | 'created_at' | 'kind' | 'text'>;
 
 /** A question under way. */
@@ -45,6 +54,8 @@ interface Question {
   readonly limit: number;
   readonly bytes: AnswerBytes;
   readonly signal: AbortSignal;
+  /** Shared by all filters of one REQ. */
+  readonly source: { answeredBy: AnsweredBy };
 }
 
 /**
@@ -80,20 +91,25 @@ export class Answers {
    * between the two.
    * @throws AnswerTooLarge, and what the database throws, where it is needed.
    */
-  async find(filters: readonly Filter[], signal: AbortSignal): Promise<readonly Found[]> {
+  async find(filters: readonly Filter[], signal: AbortSignal): Promise<Answer> {
     const { limitDefault, limitMax, requestEventsMax } = this.#limits;
     const bytes = new AnswerBytes(this.#limits, this.#bytes);
+    const source: Question['source'] = { answeredBy: 'memory' };
     try {
       const answers = await Promise.all(
         filters.map((filter) => {
           const limit = Math.min(filter.limit ?? limitDefault, limitMax);
-          return this.#findOne({ filter, limit, bytes, signal });
+          return this.#findOne({ filter, limit, bytes, signal, source });
         }),
       );
-      if (answers.length === 1) return answers[0]!.slice(0, requestEventsMax);
+      const { answeredBy } = source;
+      if (answers.length === 1) {
+        return { events: answers[0]!.slice(0, requestEventsMax), answeredBy };
+      }
       const byId = new Map<string, Found>();
       for (const answer of answers) for (const found of answer) byId.set(found.id, found);
-      return [...byId.values()].sort(compareEvents).slice(0, requestEventsMax);
+      const events = [...byId.values()].sort(compareEvents).slice(0, requestEventsMax);
+      return { events, answeredBy };
     } finally {
       bytes.release();
     }
@@ -107,7 +123,7 @@ export class Answers {
     try {
       const stored = await this.#findStored(question, view);
       const shown = withoutSuperseded(pending, stored);
-      const current = mayMissNewer(filter) ? await this.#onlyCurrent(shown) : shown;
+      const current = mayMissNewer(filter) ? await this.#onlyCurrent(shown, question) : shown;
       return merge(current, stored, limit);
     } finally {
       view.close();
@@ -119,7 +135,7 @@ export class Answers {
    * where some are, twice as many more are asked for, until the limit is filled or nothing is left.
    */
   async #findStored(question: Question, view: HidingView): Promise<readonly Found[]> {
-    const { filter, limit, bytes, signal } = question;
+    const { filter, limit, bytes, signal, source } = question;
     const asked = this.#notPending(filter);
     if (matchesNothing(asked)) return [];
     for (let wanted = limit; ; ) {
@@ -129,6 +145,7 @@ export class Answers {
         taken += size;
       };
       const recent = this.#window.answer(asked, wanted);
+      if (recent === undefined) source.answeredBy = 'database';
       const found =
         recent ?? (await this.#queryStored(asked, { limit: wanted, signal, take })).map(foundOfRow);
       const left = found.filter((event) => !view.hides(hidable(event)));
@@ -146,7 +163,7 @@ export class Answers {
   }
 
   /** Leaves out pending versions of which a newer one is stored that the filter does not match. */
-  async #onlyCurrent(shown: readonly Entry[]): Promise<readonly Entry[]> {
+  async #onlyCurrent(shown: readonly Entry[], { source }: Question): Promise<readonly Entry[]> {
     const doubtful: Entry[] = [];
     const outdated = new Set<string>();
     for (const entry of shown) {
@@ -156,6 +173,7 @@ export class Answers {
       else if (!this.#window.covers(entry.created_at)) doubtful.push(entry);
     }
     if (doubtful.length > 0) {
+      source.answeredBy = 'database';
       const versions = await this.#storedVersions(doubtful.map(addressOfEntry));
       for (const [n, entry] of doubtful.entries()) {
         const version = versions[n];

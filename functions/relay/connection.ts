@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { RawData, WebSocket } from 'ws';
 import type { Journey } from '../cloud/journey.ts';
 import type { Log } from '../cloud/log.ts';
-import { type Trace, traceOfEvent } from '../cloud/trace.ts';
+import type { Trace } from '../cloud/trace.ts';
 import {
   type ClientMessage,
   type Fault,
@@ -10,18 +10,20 @@ import {
   faultOfEvent,
   faultOfOversize,
   noticeMessage,
-  okMessage,
   parseClientMessage,
 } from '../nostr/messages.ts';
-import type { Admission, Admitted } from './admission.ts';
-import type { Engine, Origin, Verdict } from './engine-types.ts';
-import { EventSteps } from './event-steps.ts';
+import type { Admission } from './admission.ts';
+import type { Engine } from './engine-types.ts';
+import type { EventMeter } from './event-meter.ts';
 import { Liveness, type LivenessLimits } from './liveness.ts';
 import { Outbox, type OutboxLimits, type SendBudget } from './outbox.ts';
+import { Publications } from './publications.ts';
 import type { Rates } from './rates.ts';
 import type { ReconciliationDesk } from './reconciliation-desk.ts';
 import { type ReconciliationLimits, Reconciliations } from './reconciliations.ts';
 import { type RequestLimits, Requests } from './requests.ts';
+import type { EndCause, TrafficMeter } from './traffic-meter.ts';
+import { within } from './within.ts';
 
 /** What bounds one connection. */
 export interface ConnectionLimits {
@@ -43,6 +45,8 @@ export interface ConnectionParts {
   readonly budget: SendBudget;
   readonly desk: ReconciliationDesk;
   readonly limits: ConnectionLimits;
+  readonly events: EventMeter;
+  readonly traffic: TrafficMeter;
   readonly journey: Journey;
   readonly log: Log;
   /** Milliseconds of a clock that never steps back. */
@@ -90,15 +94,15 @@ export class Connection {
   readonly #requests: Requests;
   readonly #reconciliations: Reconciliations | undefined;
   readonly #liveness: Liveness;
-  readonly #steps: EventSteps;
-  #inFlight = 0;
+  readonly #publications: Publications;
+  readonly #countBytes: () => void;
+  /** When the message came that is looked at now. */
+  #receivedMs = 0;
+  #endedBy: EndCause | undefined;
   #messagesInTurn = 0;
   /** Not read for a moment, so that others have their turn. */
   #resting = false;
-  /** Not read until some of its events are answered. */
-  #full = false;
   #finishing: string | undefined;
-  #whenAnswered: (() => void) | undefined;
   #destroyAtMs = Number.POSITIVE_INFINITY;
 
   constructor(webSocket: WebSocket, socket: Socket, client: Client, parts: ConnectionParts) {
@@ -114,36 +118,48 @@ export class Connection {
       limits.negentropy &&
       new Reconciliations({ engine, outbox, desk, limits: limits.negentropy, monotonicMs, log });
     this.#liveness = new Liveness(limits.liveness, monotonicMs());
-    this.#steps = new EventSteps(parts.journey, client);
+    this.#publications = new Publications(parts, client, outbox, {
+      full: () => webSocket.pause(),
+      room: () => this.#readOn(),
+    });
+    this.#countBytes = parts.traffic.follow(socket);
+    parts.traffic.came('opened').add();
     webSocket.on('message', (data, isBinary) => this.#receive(data, isBinary));
     webSocket.on('pong', () => this.#liveness.heard(monotonicMs(), false));
-    webSocket.on('error', (error) =>
-      parts.log.debug('client broke the protocol', { ...client, error }),
-    );
+    webSocket.on('error', (error) => {
+      this.#endedBy ??= 'protocol';
+      parts.log.debug('client broke the protocol', { ...client, error });
+    });
     webSocket.on('close', () => this.#closed());
   }
 
   /** To be called every second or so: pings, and ends what is dead, idle or too old. */
   tick(nowMs: number): void {
+    this.#countBytes();
     if (nowMs >= this.#destroyAtMs) this.#webSocket.terminate();
     if (this.#finishing !== undefined) return;
     this.#reconciliations?.tick(nowMs);
     const sessions = this.#reconciliations?.count ?? 0;
-    const busy = this.#requests.count > 0 || sessions > 0 || this.#inFlight > 0;
+    const busy = this.#requests.count > 0 || sessions > 0 || this.#publications.count > 0;
     const paused = this.#webSocket.isPaused;
     switch (this.#liveness.tick(nowMs, this.#socket.bytesRead, { busy, paused })) {
       case 'ping':
         this.#webSocket.ping();
         return;
       case 'dead':
+        this.#endedBy ??= 'dead';
         this.#parts.log.info('client does not answer', { ...this.client });
         this.#webSocket.terminate();
         return;
       case 'idle':
-        void this.finish('no subscription and no message for a while', CLOSE_TIMEOUT_MS);
+        void this.finish('idle', 'no subscription and no message for a while', CLOSE_TIMEOUT_MS);
         return;
       case 'old':
-        void this.finish('this connection has lasted long enough, please open another', 5_000);
+        void this.finish(
+          'age',
+          'this connection has lasted long enough, please open another',
+          5_000,
+        );
         return;
       case 'well':
     }
@@ -153,14 +169,12 @@ export class Connection {
    * Ends the connection politely: no more is read, EVENTs under way get their OK, subscriptions
    * their CLOSED. Resolves when the close frame is on its way, after `timeoutMs` at the latest.
    */
-  async finish(why: string, timeoutMs: number): Promise<void> {
+  async finish(cause: EndCause, why: string, timeoutMs: number): Promise<void> {
     if (this.#finishing !== undefined) return;
     this.#finishing = why;
+    this.#endedBy ??= cause;
     this.#webSocket.pause();
-    await within(timeoutMs, (done) => {
-      if (this.#inFlight === 0) done();
-      else this.#whenAnswered = done;
-    });
+    await within(timeoutMs, (done) => this.#publications.whenAnswered(done));
     this.#requests.closeAll(`error: ${why}`);
     this.#reconciliations?.closeAll(`closed: ${why}`);
     this.#outbox.send(noticeMessage(`closing: ${why}`));
@@ -177,7 +191,8 @@ export class Connection {
     // What still comes in after our close frame has nobody to be answered to.
     if (this.#webSocket.readyState !== this.#webSocket.OPEN) return;
     this.#takeTurns();
-    this.#liveness.heard(this.#parts.monotonicMs(), true);
+    this.#receivedMs = this.#parts.monotonicMs();
+    this.#liveness.heard(this.#receivedMs, true);
     try {
       this.#handle(data as Buffer, isBinary);
     } catch (error) {
@@ -200,7 +215,7 @@ export class Connection {
   }
 
   #readOn(): void {
-    if (this.#resting || this.#full || this.#finishing !== undefined) return;
+    if (this.#resting || this.#publications.full || this.#finishing !== undefined) return;
     if (this.#webSocket.isPaused) this.#webSocket.resume();
   }
 
@@ -211,12 +226,18 @@ export class Connection {
     }
     const { messageBytesMax } = this.#parts.limits;
     if (data.length > messageBytesMax) {
-      this.#refuse(faultOfOversize(endsOf(data), data.length, messageBytesMax));
+      this.#misread(faultOfOversize(endsOf(data), data.length, messageBytesMax));
       return;
     }
     const parsed = parseClientMessage(data.toString());
     if (parsed.ok) this.#dispatch(parsed.value);
-    else this.#refuse(parsed.reason);
+    else this.#misread(parsed.reason);
+  }
+
+  /** A message that could not be read. Where OK answers it, it was an EVENT. */
+  #misread(fault: Fault): void {
+    const said = this.#refuse(fault);
+    if (fault.answer === 'OK') this.#publications.unread(said, this.#receivedMs);
   }
 
   #dispatch(message: ClientMessage): void {
@@ -246,55 +267,12 @@ export class Connection {
   }
 
   #event(given: unknown): void {
-    if (this.#finishing !== undefined) {
-      this.#answer(faultOfEvent(given, `error: ${this.#finishing}`));
-      return;
+    if (this.#finishing === undefined) {
+      this.#publications.take(given, this.#receivedMs);
+    } else {
+      const fault = faultOfEvent(given, `error: ${this.#finishing}`);
+      this.#publications.refuse(fault, given, this.#receivedMs);
     }
-    const admitted = this.#parts.admission.admit(given, this.client.address);
-    if (admitted.ok) {
-      this.#publish(admitted.value);
-      return;
-    }
-    this.#steps.refused(admitted.reason);
-    this.#answer(admitted.reason);
-  }
-
-  #publish({ event, text }: Admitted): void {
-    this.#inFlight += 1;
-    // Reading on would only move the queue from the client's memory into ours.
-    if (this.#inFlight >= this.#parts.limits.eventsInFlightMax) {
-      this.#full = true;
-      this.#webSocket.pause();
-    }
-    const { engine, log, monotonicMs } = this.#parts;
-    const { id } = event;
-    const trace = traceOfEvent(id);
-    const origin: Origin = { trace, source: 'client', keys: [] };
-    const beganMs = this.#steps.follows(id) ? monotonicMs() : undefined;
-    if (beganMs !== undefined) this.#steps.received(event, text);
-    engine
-      .publish(event, text, beganMs === undefined ? origin : { ...origin, followed: true })
-      .catch((error: unknown): Verdict => {
-        log.fault('an event could not be published', { trace, event: id, error });
-        return { accepted: false, message: 'error: the relay failed on this event' };
-      })
-      .then((verdict) => this.#published(id, verdict, beganMs))
-      .catch((error: unknown) => log.fault('no OK sent', { trace, event: id, error }));
-  }
-
-  /** @param beganMs where every step of the event is logged. */
-  #published(id: string, verdict: Verdict, beganMs: number | undefined): void {
-    this.#outbox.send(okMessage(id, verdict.accepted, verdict.message));
-    if (beganMs !== undefined || !verdict.accepted) {
-      const tookMs = beganMs && Math.round(this.#parts.monotonicMs() - beganMs);
-      this.#steps.answered(id, verdict, tookMs);
-    }
-    this.#inFlight -= 1;
-    if (this.#full && this.#inFlight <= this.#parts.limits.eventsInFlightMax / 2) {
-      this.#full = false;
-      this.#readOn();
-    }
-    if (this.#inFlight === 0) this.#whenAnswered?.();
   }
 
   #request(id: string, filters: readonly unknown[]): void {
@@ -325,10 +303,14 @@ export class Connection {
     }
   }
 
-  /** Answers what is not understood or not offered; that has its rate as requests have. */
-  #refuse(fault: Fault): void {
+  /**
+   * Answers what is not understood or not offered; that has its rate as requests have.
+   * @returns what was said.
+   */
+  #refuse(fault: Fault): string {
     const hasty = this.#parts.rates?.request(this.client.address);
     this.#answer(hasty === undefined ? fault : { ...fault, message: hasty });
+    return hasty ?? fault.message;
   }
 
   #answer(fault: Fault): void {
@@ -344,6 +326,7 @@ export class Connection {
       subscriptions: this.#requests.count,
     });
     this.#finishing = 'too slow';
+    this.#endedBy ??= 'slow';
     this.#requests.closeAll();
     this.#reconciliations?.closeAll();
     this.#close(POLICY_VIOLATION, 'too much waits unread');
@@ -358,25 +341,16 @@ export class Connection {
 
   #closed(): void {
     this.#finishing ??= 'the connection is closed';
+    this.#countBytes();
+    this.#parts.traffic.ended(this.#endedBy ?? 'client').add();
     this.#requests.closeAll();
     this.#reconciliations?.closeAll();
     this.#outbox.close();
-    this.#whenAnswered?.();
+    this.#publications.close();
   }
 }
 
 /** Both ends of a message: the verb stands first, and an event's id often last. */
 function endsOf(data: Buffer): string {
   return `${data.toString('utf8', 0, SCANNED_BYTES)} ${data.toString('utf8', data.length - SCANNED_BYTES)}`;
-}
-
-/** Resolves when `start` calls back, or when the time is over. */
-function within(timeoutMs: number, start: (done: () => void) => void): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, timeoutMs);
-    start(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }

@@ -50,7 +50,9 @@ export class Connections {
 
   /** Ends all politely, and what is then still there by force. */
   async finish(why: string, timeoutMs: number): Promise<void> {
-    await Promise.all([...this.#all].map((connection) => connection.finish(why, timeoutMs)));
+    await Promise.all(
+      [...this.#all].map((connection) => connection.finish('stopping', why, timeoutMs)),
+    );
   }
 
   destroy(): void {

@@ -1,6 +1,7 @@
 import type { ListedId } from '../database/ids.ts';
 import type { NostrEvent } from '../nostr/event.ts';
 import type { Filter } from '../nostr/filter.ts';
+import type { EventOutcome } from './event-outcomes.ts';
 
 /** The receiving end of one subscription; the connection implements it. */
 export interface Subscriber {
@@ -18,10 +19,11 @@ export interface SubscriptionHandle {
   close(): void;
 }
 
-/** The two last fields of an OK message (NIP-01). */
+/** The two last fields of an OK message (NIP-01), and what it counts as. */
 export interface Verdict {
   readonly accepted: boolean;
   readonly message: string;
+  readonly outcome: EventOutcome;
 }
 
 /** Where an event came from. */

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { openBroadcast } from '../cloud/broadcast.ts';
 import { Journey } from '../cloud/journey.ts';
 import type { Log } from '../cloud/log.ts';
+import type { Metrics } from '../cloud/metrics/registry.ts';
 import { openPostgres } from '../cloud/postgres.ts';
 import { openPublisher } from '../cloud/publisher.ts';
 import { openPubSub } from '../cloud/pubsub.ts';
@@ -26,10 +27,15 @@ const CHANGES_ROWS_MAX = 5_000;
  * taken, queries say so.
  * @throws when Pub/Sub refuses the instance's subscription for good.
  */
-export async function openEngine(configuration: EngineConfiguration, log: Log): Promise<Engine> {
+export async function openEngine(
+  configuration: EngineConfiguration,
+  log: Log,
+  metrics: Metrics,
+): Promise<Engine> {
   const pubsub = openPubSub(configuration);
-  const postgres = await openPostgres({ ...configuration, applicationName: 'relay', log });
+  const postgres = await openPostgres({ ...configuration, applicationName: 'relay', log, metrics });
   const { pool } = postgres;
+  const monotonicMs = () => performance.now();
   const openTopic = (topic: string) =>
     openPublisher({
       pubsub,
@@ -37,6 +43,7 @@ export async function openEngine(configuration: EngineConfiguration, log: Log): 
       slots: configuration.PUBLISH_SLOTS,
       deadlineMs: configuration.PUBLISH_DEADLINE_MS,
       pendingBytesMax: configuration.PENDING_BYTES_MAX,
+      metrics,
     });
   const incoming = openTopic(configuration.TOPIC_INCOMING);
   const stored = openTopic(configuration.TOPIC_STORED);
@@ -54,12 +61,10 @@ export async function openEngine(configuration: EngineConfiguration, log: Log): 
       listStored: (filter, options) => listIds(pool, filter, options),
       loadRecent: () => loadRecent(pool, window),
       nowMs: Date.now,
-      journey: new Journey({
-        log,
-        share: configuration.LOG_TRACE_SAMPLE,
-        monotonicMs: () => performance.now(),
-      }),
+      monotonicMs,
+      journey: new Journey({ log, share: configuration.LOG_TRACE_SAMPLE, monotonicMs }),
       log,
+      metrics,
     },
     {
       window,
@@ -95,6 +100,7 @@ export async function openEngine(configuration: EngineConfiguration, log: Log): 
       poller.soon();
     },
     log,
+    metrics,
   });
   await poller.start();
   return {

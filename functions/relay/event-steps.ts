@@ -33,7 +33,7 @@ export class EventSteps {
     this.#journey.failure('received', fault.id.toLowerCase(), fields, 'info');
   }
 
-  /** What its client is told. @param tookMs from its admission, where it is followed. */
+  /** What its client is told. @param tookMs since its message came, where it is followed. */
   answered(id: string, { accepted, message }: Verdict, tookMs: number | undefined): void {
     const fields = { ...this.#connection(), accepted, reason: message, tookMs };
     if (accepted) this.#journey.step('answered', id, fields);

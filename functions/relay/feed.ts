@@ -1,6 +1,7 @@
 import type { Outcome } from '../cloud/envelope.ts';
 import type { LogPosition } from '../database/changes.ts';
 import type { StoredEvent } from '../database/read.ts';
+import type { Lane } from './delivery-meter.ts';
 import { type Entry, entryOfText } from './entry.ts';
 import type { FollowerSink } from './follower.ts';
 import type { Pending } from './pending.ts';
@@ -12,7 +13,7 @@ export interface FeedParts {
   readonly pending: Pending;
   readonly nowMs: () => number;
   /** Hands an event to live subscribers. */
-  readonly announce: (entry: Entry) => void;
+  readonly announce: (entry: Entry, lane: Lane, acceptedAtMs: number | undefined) => void;
   readonly whenPassed: (work: () => void) => void;
   /** Ends all live subscriptions with this word to their clients. */
   readonly endSubscriptions: (message: string) => void;
@@ -42,14 +43,14 @@ export class Feed implements FollowerSink {
     });
   }
 
-  added(id: string, text: string): void {
+  added(id: string, text: string, lane: Lane, acceptedAtMs: number | undefined): void {
     const { window, pending, announce } = this.#parts;
     // The window holds only what came by here before; what was accepted here may have as well.
     const wasHere = window.get(id) !== undefined;
     const accepted = pending.get(id);
     const entry = accepted?.entry ?? entryOfText(text);
     window.add(entry);
-    if (!wasHere && accepted?.announced !== true) announce(entry);
+    if (!wasHere && accepted?.announced !== true) announce(entry, lane, acceptedAtMs);
   }
 
   held(id: string, text: string): void {
@@ -79,13 +80,15 @@ export class Feed implements FollowerSink {
     whenPassed(() => pending.settle(id));
   }
 
-  ephemeral(id: string, text: string): void {
-    if (this.#ephemeral.add(id, this.#parts.nowMs())) this.#parts.announce(entryOfText(text));
+  ephemeral(id: string, text: string, acceptedAtMs: number): void {
+    if (!this.#ephemeral.add(id, this.#parts.nowMs())) return;
+    this.#parts.announce(entryOfText(text), 'fast', acceptedAtMs);
   }
 
   /** An ephemeral event that this instance took itself. */
-  announceEphemeral(entry: Entry): void {
-    if (this.#ephemeral.add(entry.id, this.#parts.nowMs())) this.#parts.announce(entry);
+  announceEphemeral(entry: Entry, acceptedAtMs: number): void {
+    if (!this.#ephemeral.add(entry.id, this.#parts.nowMs())) return;
+    this.#parts.announce(entry, 'own', acceptedAtMs);
   }
 
   gap(): void {

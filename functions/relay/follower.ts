@@ -1,11 +1,15 @@
 import type { Outcome, StoredMeta } from '../cloud/envelope.ts';
 import type { Log } from '../cloud/log.ts';
 import type { Change, LogPosition } from '../database/changes.ts';
+import type { Lane } from './delivery-meter.ts';
 
 /** What the follower tells of; all of it is applied in the order of the calls. */
 export interface FollowerSink {
-  /** An event was committed and holds (it may be known already). */
-  added(id: string, text: string): void;
+  /**
+   * An event was committed and holds (it may be known already).
+   * @param acceptedAtMs when some part took it; undefined where nobody noted it.
+   */
+  added(id: string, text: string, lane: Lane, acceptedAtMs: number | undefined): void;
   /** An event is gone: superseded, deleted, expired, banned. */
   removed(id: string): void;
   /** Retention took every event of a time range (kinds that age out), of one kind or all. */
@@ -13,7 +17,7 @@ export interface FollowerSink {
   /** Store decided about an event that this instance may have accepted. */
   decided(id: string, outcome: Outcome): void;
   /** An ephemeral event, by way of `stored` alone. */
-  ephemeral(id: string, text: string): void;
+  ephemeral(id: string, text: string, acceptedAtMs: number): void;
   /** Something may have been missed; only the log can tell. */
   gap(): void;
   /** The log has been read up to what was committed when the read began. */
@@ -95,14 +99,17 @@ export class Follower {
   /** One line of a `stored` message. */
   heard(meta: StoredMeta, text: string | undefined): void {
     if (meta.outcome === 'ephemeral') {
-      if (text !== undefined) this.#sink.ephemeral(meta.id, text);
+      if (text !== undefined) this.#sink.ephemeral(meta.id, text, meta.acceptedAt);
       return;
     }
     const { change } = meta;
     if (change !== undefined && change.transaction >= (this.#position ?? 0)) {
       const { transaction } = change;
       for (const { id, seq } of change.removed) this.#remove(id, { seq, transaction });
-      if (text !== undefined) this.#add(meta.id, { seq: change.seq, transaction, text });
+      if (text !== undefined) {
+        const ahead = { seq: change.seq, transaction, text };
+        this.#add(meta.id, ahead, 'fast', meta.acceptedAt);
+      }
     }
     this.#sink.decided(meta.id, meta.outcome);
   }
@@ -186,14 +193,19 @@ export class Follower {
       this.#remove(id, { seq, transaction: position });
       return;
     }
-    this.#add(id, { seq, transaction: position, text: change.text });
+    this.#add(id, { seq, transaction: position, text: change.text }, 'log', change.seenAt);
     this.#sink.decided(id, 'stored');
   }
 
-  #add(id: string, ahead: Ahead & { readonly text: string }): void {
+  #add(
+    id: string,
+    ahead: Ahead & { readonly text: string },
+    lane: Lane,
+    acceptedAtMs: number | undefined,
+  ): void {
     if (this.#isOld(id, ahead)) return;
     this.#ahead.set(id, ahead);
-    this.#sink.added(id, ahead.text);
+    this.#sink.added(id, ahead.text, lane, acceptedAtMs);
   }
 
   #remove(id: string, ahead: Ahead): void {

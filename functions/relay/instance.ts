@@ -1,13 +1,16 @@
 import type { Journey } from '../cloud/journey.ts';
 import type { Log } from '../cloud/log.ts';
+import type { Metrics } from '../cloud/metrics/registry.ts';
 import type { LogPosition } from '../database/changes.ts';
 import type { StoredEvent } from '../database/read.ts';
 import { type AnswerLimits, Answers, type AskVersions, type QueryStored } from './answers.ts';
+import { DeliveryMeter } from './delivery-meter.ts';
 import { Feed } from './feed.ts';
 import { Follower, type ReadChanges } from './follower.ts';
 import { Intake, type Topic } from './intake.ts';
 import { Inventory, type ListStored } from './inventory.ts';
 import { Pending } from './pending.ts';
+import { QueryMeter } from './query-meter.ts';
 import { RecentWindow, type WindowLimits } from './recent-window.ts';
 import { Subscriptions } from './subscriptions.ts';
 
@@ -25,8 +28,11 @@ export interface InstanceDoors {
     readonly completeSince: number;
   }>;
   readonly nowMs: () => number;
+  /** Milliseconds of a clock that never steps back. */
+  readonly monotonicMs: () => number;
   readonly journey: Journey;
   readonly log: Log;
+  readonly metrics: Metrics;
 }
 
 export interface InstanceLimits extends AnswerLimits {
@@ -48,14 +54,14 @@ export interface Instance {
 
 /** Joins the parts of an instance to each other and to its doors. */
 export function assembleInstance(doors: InstanceDoors, limits: InstanceLimits): Instance {
-  const { nowMs, journey, log } = doors;
+  const { nowMs, monotonicMs, journey, log, metrics } = doors;
   const window = new RecentWindow(limits.window);
   const pending = new Pending(limits.pendingBytesMax);
   const feed: Feed = new Feed({
     window,
     pending,
     nowMs,
-    announce: (entry) => subscriptions.announce(entry),
+    announce: (entry, lane, acceptedAtMs) => subscriptions.announce(entry, lane, acceptedAtMs),
     whenPassed: (work) => follower.whenPassed(work),
     endSubscriptions: (message) => subscriptions.endAll(message),
     loadRecent: doors.loadRecent,
@@ -69,6 +75,9 @@ export function assembleInstance(doors: InstanceDoors, limits: InstanceLimits): 
     isPending: (id) => pending.get(id) !== undefined,
     whenPassed: (work) => follower.whenPassed(work),
     queryDeadlineMs: limits.queryDeadlineMs,
+    queries: new QueryMeter(metrics),
+    deliveries: new DeliveryMeter(metrics, nowMs),
+    monotonicMs,
     journey,
     log,
   });
@@ -77,10 +86,28 @@ export function assembleInstance(doors: InstanceDoors, limits: InstanceLimits): 
     pending,
     incoming: doors.incoming,
     stored: doors.stored,
-    announce: (entry) => subscriptions.announce(entry),
-    announceEphemeral: (entry) => feed.announceEphemeral(entry),
+    announce: (entry, acceptedAtMs) => subscriptions.announce(entry, 'own', acceptedAtMs),
+    announceEphemeral: (entry, acceptedAtMs) => feed.announceEphemeral(entry, acceptedAtMs),
     journey,
     nowMs,
   });
-  return { window, pending, follower, answers, inventory, subscriptions, intake };
+  const instance = { window, pending, follower, answers, inventory, subscriptions, intake };
+  watch(instance, doors);
+  return instance;
+}
+
+/** Has what the instance holds written as it stands at each write. */
+function watch(
+  { window, pending, subscriptions }: Instance,
+  { metrics, nowMs }: InstanceDoors,
+): void {
+  metrics.watch('subscriptions', {}, () => subscriptions.size);
+  metrics.watch('window_events', {}, () => window.size);
+  metrics.watch('window_complete', {}, () => Number(window.complete));
+  metrics.watch('pending_events', {}, () => pending.size);
+  metrics.watch('pending_bytes', {}, () => pending.bytes);
+  metrics.watch('pending_age', {}, () => {
+    const now = nowMs();
+    return Math.max(0, now - (pending.oldestAcceptedAt ?? now)) / 1_000;
+  });
 }

@@ -4,6 +4,7 @@ import type { NostrEvent } from '../nostr/event.ts';
 import { kindClass } from '../nostr/kinds.ts';
 import type { Origin, Verdict } from './engine-types.ts';
 import { type Entry, entryOf } from './entry.ts';
+import { EVENT_OUTCOMES, type EventOutcome } from './event-outcomes.ts';
 import type { Pending } from './pending.ts';
 import type { RecentWindow } from './recent-window.ts';
 import { isDeletedBy, isNewer } from './versions.ts';
@@ -20,28 +21,27 @@ export interface IntakeParts {
   readonly incoming: Topic;
   readonly stored: Topic;
   /** Hands an event to live subscribers of this instance. */
-  readonly announce: (entry: Entry) => void;
+  readonly announce: (entry: Entry, acceptedAtMs: number) => void;
   /** Hands an ephemeral event to them, once. */
-  readonly announceEphemeral: (entry: Entry) => void;
+  readonly announceEphemeral: (entry: Entry, acceptedAtMs: number) => void;
   readonly journey: Journey;
   readonly nowMs: () => number;
 }
 
-const ACCEPTED: Verdict = { accepted: true, message: '' };
-const DUPLICATE: Verdict = { accepted: true, message: 'duplicate: already have this event' };
-const SUPERSEDED: Verdict = { accepted: true, message: 'duplicate: have a newer version' };
-const DELETED: Verdict = {
-  accepted: false,
-  message: 'blocked: this event was deleted by its author',
-};
-const FULL: Verdict = {
-  accepted: false,
-  message: 'error: too many events wait to be stored, please try again',
-};
-const NOT_DURABLE: Verdict = {
-  accepted: false,
-  message: 'error: the event could not be made durable in time, please try again',
-};
+const verdict = (outcome: EventOutcome, message: string): Verdict => ({
+  accepted: EVENT_OUTCOMES[outcome].ok,
+  message,
+  outcome,
+});
+const ACCEPTED = verdict('accepted', '');
+const DUPLICATE = verdict('duplicate', 'duplicate: already have this event');
+const SUPERSEDED = verdict('superseded', 'duplicate: have a newer version');
+const DELETED = verdict('deleted', 'blocked: this event was deleted by its author');
+const FULL = verdict('error', 'error: too many events wait to be stored, please try again');
+const NOT_DURABLE = verdict(
+  'error',
+  'error: the event could not be made durable in time, please try again',
+);
 
 /** Makes verified events durable, and says at once what memory already knows about them. */
 export class Intake {
@@ -64,8 +64,9 @@ export class Intake {
     const known = this.#knownVerdict(entry);
     if (known !== undefined) return known;
     if (pending.full) return FULL;
-    const verdict = this.#makeDurable(entry, origin);
-    pending.begin(entry, origin, verdict, this.#parts.nowMs());
+    const acceptedAt = this.#parts.nowMs();
+    const verdict = this.#makeDurable(entry, origin, acceptedAt);
+    pending.begin(entry, origin, verdict, acceptedAt);
     return verdict;
   }
 
@@ -73,7 +74,8 @@ export class Intake {
   askAgain(): void {
     for (const overdue of this.#parts.pending.overdue(this.#parts.nowMs())) {
       // A failure changes nothing: the event is durable, and its turn comes again.
-      this.#publish(overdue.entry, overdue.origin).catch(() => undefined);
+      const { entry, origin } = overdue;
+      this.#publish(entry, origin, this.#parts.nowMs()).catch(() => undefined);
     }
   }
 
@@ -95,10 +97,10 @@ export class Intake {
     return isDeletedBy(entry, (letter, value) => this.#parts.pending.tagged(letter, value));
   }
 
-  async #makeDurable(entry: Entry, origin: Origin): Promise<Verdict> {
+  async #makeDurable(entry: Entry, origin: Origin, acceptedAt: number): Promise<Verdict> {
     const { window, pending, announce } = this.#parts;
     try {
-      await this.#publish(entry, origin);
+      await this.#publish(entry, origin, acceptedAt);
     } catch (error) {
       this.#parts.journey.failure('published', entry.id, { topic: 'incoming', error });
       pending.settle(entry.id);
@@ -109,14 +111,14 @@ export class Intake {
     const isNew = window.covers(entry.created_at) && window.get(entry.id) === undefined;
     if (pending.markDurable(entry.id) && isNew) {
       pending.markAnnounced(entry.id);
-      announce(entry);
+      announce(entry, acceptedAt);
     }
     return ACCEPTED;
   }
 
-  #publish(entry: Entry, origin: Origin): Promise<unknown> {
+  #publish(entry: Entry, origin: Origin, acceptedAt: number): Promise<unknown> {
     const meta: IncomingMeta = {
-      acceptedAt: this.#parts.nowMs(),
+      acceptedAt,
       trace: origin.trace,
       source: origin.source,
       keys: origin.keys,
@@ -150,7 +152,7 @@ export class Intake {
       this.#parts.journey.failure('published', entry.id, { topic: 'stored', error });
       return NOT_DURABLE;
     }
-    this.#parts.announceEphemeral(entry);
+    this.#parts.announceEphemeral(entry, meta.acceptedAt);
     return ACCEPTED;
   }
 }

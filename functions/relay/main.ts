@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Log } from '../cloud/log.ts';
+import { watchEventLoop, watchMemory } from '../cloud/metrics/process.ts';
+import { Registry } from '../cloud/metrics/registry.ts';
 import { startService } from '../cloud/start-service.ts';
 import { loadVerifier } from '../nostr/verify.ts';
 import { parseRelayConfiguration, type RelayConfiguration } from './configuration.ts';
@@ -14,12 +16,19 @@ import { RelayServer } from './server.ts';
 const STOP_TIMEOUT_MS = 8_000;
 
 async function run(configuration: RelayConfiguration, log: Log): Promise<void> {
-  const [verifier, engine] = await Promise.all([loadVerifier(), openEngine(configuration, log)]);
+  const metrics = new Registry('relay');
+  watchMemory(metrics);
+  watchEventLoop(metrics);
+  const [verifier, engine] = await Promise.all([
+    loadVerifier(),
+    openEngine(configuration, log, metrics),
+  ]);
   const server = new RelayServer(configuration, {
     engine,
     verifier,
     software: readSoftware(),
     log,
+    metrics,
     nowMs: Date.now,
     monotonicMs: () => performance.now(),
   });

@@ -10,6 +10,8 @@ export interface PendingEvent {
   readonly origin: Origin;
   /** What the first copy's publish came to; later copies wait for it too. */
   readonly verdict: Promise<Verdict>;
+  /** Unix milliseconds. */
+  readonly acceptedAt: number;
   /** Pub/Sub has acknowledged it: from here on it counts. */
   durable: boolean;
   /** Its subscribers on this instance have it. */
@@ -50,6 +52,12 @@ export class Pending {
     return this.#events.size;
   }
 
+  /** When the oldest of them was accepted, Unix milliseconds; undefined where there is none. */
+  get oldestAcceptedAt(): number | undefined {
+    // A map keeps the order in which its entries came.
+    return this.#events.values().next().value?.acceptedAt;
+  }
+
   get full(): boolean {
     return this.#bytes >= this.#bytesMax;
   }
@@ -69,6 +77,7 @@ export class Pending {
       entry,
       origin,
       verdict,
+      acceptedAt: nowMs,
       durable: false,
       announced: false,
       askAgainAt: nowMs + ASK_AGAIN_AFTER_MS,

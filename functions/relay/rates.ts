@@ -1,41 +1,44 @@
+import type { Counter, Metrics } from '../cloud/metrics/registry.ts';
 import type { NostrEvent } from '../nostr/event.ts';
 import { isVersioned } from '../nostr/kinds.ts';
 import { RATE_KEYS_MAX, type Rate, type RateLimits } from '../policy/limits.ts';
 import { rateLimited, TokenBuckets } from '../policy/rate-limit.ts';
 
 /** One rate with the words that a refusal needs. */
-interface Counter {
+interface Allowance {
   readonly rate: Rate;
   readonly buckets: TokenBuckets;
   readonly what: string;
+  readonly refused: Counter;
 }
-
-const counter = (rate: Rate, what: string): Counter => ({
-  rate,
-  buckets: new TokenBuckets(rate, RATE_KEYS_MAX),
-  what,
-});
 
 /**
  * How fast addresses and public keys may go, over all their connections to this instance: a new
  * connection gets no fresh allowance. Each method returns why something is refused, or undefined.
  */
 export class Rates {
-  readonly #events: Counter;
-  readonly #requests: Counter;
-  readonly #keyEvents: Counter;
-  readonly #keyVersions: Counter;
+  readonly #events: Allowance;
+  readonly #requests: Allowance;
+  readonly #keyEvents: Allowance;
+  readonly #keyVersions: Allowance;
   readonly #nowMs: () => number;
 
   /** @param nowMs of a clock that never steps back. */
-  constructor(limits: RateLimits, nowMs: () => number) {
-    this.#events = counter(limits.eventsByAddress, 'events from one address');
-    this.#requests = counter(limits.requestsByAddress, 'requests from one address');
-    this.#keyEvents = counter(limits.eventsByKey, 'events by one public key');
-    this.#keyVersions = counter(
-      limits.versionsByKey,
-      'replaceable and addressable events by one public key',
-    );
+  constructor(limits: RateLimits, nowMs: () => number, metrics: Metrics) {
+    const ofEvents = metrics.counter('rate_limited_total', { what: 'event' });
+    const ofRequests = metrics.counter('rate_limited_total', { what: 'request' });
+    const allowance = (rate: Rate, what: string, refused: Counter): Allowance => ({
+      rate,
+      buckets: new TokenBuckets(rate, RATE_KEYS_MAX),
+      what,
+      refused,
+    });
+    const { eventsByAddress, requestsByAddress, eventsByKey, versionsByKey } = limits;
+    this.#events = allowance(eventsByAddress, 'events from one address', ofEvents);
+    this.#requests = allowance(requestsByAddress, 'requests from one address', ofRequests);
+    this.#keyEvents = allowance(eventsByKey, 'events by one public key', ofEvents);
+    const versions = 'replaceable and addressable events by one public key';
+    this.#keyVersions = allowance(versionsByKey, versions, ofEvents);
     this.#nowMs = nowMs;
   }
 
@@ -59,8 +62,10 @@ export class Rates {
     return this.#take(this.#keyVersions, event.pubkey);
   }
 
-  #take({ buckets, rate, what }: Counter, key: string): string | undefined {
+  #take({ buckets, rate, what, refused }: Allowance, key: string): string | undefined {
     const waitMs = buckets.take(key, this.#nowMs());
-    return waitMs === 0 ? undefined : rateLimited(what, rate, waitMs);
+    if (waitMs === 0) return undefined;
+    refused.add();
+    return rateLimited(what, rate, waitMs);
   }
 }

@@ -52,7 +52,7 @@ export class Reconciliations {
       this.refuse(id, `blocked: ${open}, no more are allowed; NEG-CLOSE one first`);
       return;
     }
-    const filter = parseFilter(givenFilter, limits.filter);
+    const filter = parseFilter(soleFilter(givenFilter), limits.filter);
     if (!filter.ok) {
       this.refuse(id, filter.reason);
       return;
@@ -125,4 +125,9 @@ export class Reconciliations {
 function decode(hex: string): Result<Uint8Array> {
   const bytes = Buffer.from(hex, 'hex');
   return bytes.length * 2 === hex.length ? accept(bytes) : refuse('message is not hex');
+}
+
+/** `@nostr-dev-kit/sync` puts its filter into an array, which strfry takes: one alone is meant. */
+function soleFilter(given: unknown): unknown {
+  return Array.isArray(given) && given.length === 1 ? given[0] : given;
 }

@@ -13,6 +13,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { httpRequestOf } from '../cloud/http-request.ts';
 import { Journey } from '../cloud/journey.ts';
 import type { Log } from '../cloud/log.ts';
+import type { Metrics } from '../cloud/metrics/registry.ts';
 import { traceOfHeaders } from '../cloud/trace.ts';
 import type { Verifier } from '../nostr/verify.ts';
 import { policyOf } from '../policy/rules.ts';
@@ -22,12 +23,14 @@ import type { RelayConfiguration } from './configuration.ts';
 import { type Client, Connection, type ConnectionParts } from './connection.ts';
 import { Connections } from './connections.ts';
 import type { Engine } from './engine-types.ts';
+import { EventMeter } from './event-meter.ts';
 import { answerHttp, type HttpAnswer, pathOf, plain, RELAY_PATH } from './http-answers.ts';
 import { type Information, informationOf, type Software } from './information.ts';
 import { connectionCountsOf, connectionLimitsOf, rateLimitsOf } from './limits.ts';
 import { SendBudget } from './outbox.ts';
 import { Rates } from './rates.ts';
 import { ReconciliationDesk } from './reconciliation-desk.ts';
+import { TrafficMeter } from './traffic-meter.ts';
 import { addressOfClient, addressSeen } from './visitor.ts';
 
 /** What the server stands on. */
@@ -36,6 +39,7 @@ export interface ServerParts {
   readonly verifier: Verifier;
   readonly software: Software;
   readonly log: Log;
+  readonly metrics: Metrics;
   /** Unix time in milliseconds. */
   readonly nowMs: () => number;
   /** Milliseconds of a clock that never steps back. */
@@ -85,6 +89,7 @@ export class RelayServer {
     this.#information = informationOf(configuration, parts.software);
     this.#connections = new Connections(connectionCountsOf(configuration), parts.monotonicMs);
     this.#connectionParts = connectionPartsOf(configuration, parts);
+    parts.metrics.watch('websocket_connections', {}, () => this.#connections.size);
     this.#webSockets = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -182,13 +187,19 @@ export class RelayServer {
     if (pathOf(request) !== RELAY_PATH) {
       return plain(404, `There is no relay here, it is at ${RELAY_PATH}\n`);
     }
-    if (this.#stopping) return plain(503, 'This relay restarts.\n', { 'retry-after': '1' });
+    const { traffic } = this.#connectionParts;
+    if (this.#stopping) {
+      traffic.came('stopping').add();
+      return plain(503, 'This relay restarts.\n', { 'retry-after': '1' });
+    }
     switch (this.#connections.refusal(address)) {
       case 'full':
+        traffic.came('full').add();
         return plain(503, 'This relay has all the connections it can hold.\n', {
           'retry-after': '10',
         });
       case 'too many from this address':
+        traffic.came('address').add();
         return plain(429, 'Too many connections from your address.\n', { 'retry-after': '10' });
       default:
         return undefined;
@@ -203,20 +214,22 @@ export class RelayServer {
 }
 
 function connectionPartsOf(configuration: RelayConfiguration, parts: ServerParts): ConnectionParts {
-  const { engine, verifier, log, nowMs, monotonicMs } = parts;
+  const { engine, verifier, log, metrics, nowMs, monotonicMs } = parts;
   const rates =
     configuration.RELAY_RATE_LIMITS === 'on'
-      ? new Rates(rateLimitsOf(configuration), monotonicMs)
+      ? new Rates(rateLimitsOf(configuration), monotonicMs, metrics)
       : undefined;
   const policy = policyOf(writeRulesOf(configuration));
   return {
     engine,
-    admission: new Admission({ policy, verifier, rates, nowMs }),
+    admission: new Admission({ policy, verifier, rates, nowMs, monotonicMs, metrics }),
     rates,
     budget: new SendBudget(configuration.RELAY_SEND_TOTAL_BYTES_MAX),
     desk: new ReconciliationDesk(configuration.RELAY_NEGENTROPY_TOTAL_ITEMS_MAX),
     limits: connectionLimitsOf(configuration),
     journey: new Journey({ log, share: configuration.LOG_TRACE_SAMPLE, monotonicMs }),
+    events: new EventMeter(metrics),
+    traffic: new TrafficMeter(metrics),
     log,
     monotonicMs,
   };

@@ -29,19 +29,23 @@ export class Subscription {
     return this.#open;
   }
 
-  /** Delivers the stored answer, EOSE, and what came by meanwhile. */
-  complete(answer: Answer): void {
-    if (!this.#open) return;
+  /**
+   * Delivers the stored answer, EOSE, and what came by meanwhile.
+   * @returns false where the subscriber ended it before its EOSE, since it could take no more.
+   */
+  complete(answer: Answer): boolean {
+    if (!this.#open) return false;
     this.#sent = new Set();
     for (const { id, text } of answer) {
       this.#sent.add(id);
       this.#subscriber.event(text);
-      if (!this.#open) return;
+      if (!this.#open) return false;
     }
     this.#subscriber.eose();
     const heldBack = this.#heldBack ?? [];
     this.#heldBack = undefined;
     for (const entry of heldBack) this.deliver(entry);
+    return true;
   }
 
   /** A live event that matches; an event that the answer held is not sent again. */

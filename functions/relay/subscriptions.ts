@@ -3,9 +3,11 @@ import type { Log } from '../cloud/log.ts';
 import type { Filter } from '../nostr/filter.ts';
 import { AnswerTooLarge } from './answer-bytes.ts';
 import type { Answers } from './answers.ts';
+import type { DeliveryMeter, Lane } from './delivery-meter.ts';
 import type { Subscriber, SubscriptionHandle } from './engine-types.ts';
 import type { Entry } from './entry.ts';
 import { LiveIndex } from './live-index.ts';
+import type { QueryFailure, QueryMeter } from './query-meter.ts';
 import { HELD_BACK_MAX, Subscription } from './subscription.ts';
 
 export interface SubscriptionsParts {
@@ -17,6 +19,10 @@ export interface SubscriptionsParts {
   /** Calls back once everything that is committed by now has come by. */
   readonly whenPassed: (work: () => void) => void;
   readonly queryDeadlineMs: number;
+  readonly queries: QueryMeter;
+  readonly deliveries: DeliveryMeter;
+  /** Milliseconds of a clock that never steps back. */
+  readonly monotonicMs: () => number;
   readonly journey: Journey;
   readonly log: Log;
 }
@@ -45,7 +51,8 @@ export class Subscriptions {
     const abort = new AbortController();
     this.#live.add(subscription, filters);
     // A microtask later, so that nothing is delivered before the caller has its handle.
-    queueMicrotask(() => void this.#answer(subscription, abort));
+    const askedAtMs = this.#parts.monotonicMs();
+    queueMicrotask(() => void this.#answer(subscription, abort, askedAtMs));
     return {
       close: () => {
         subscription.close();
@@ -56,20 +63,21 @@ export class Subscriptions {
   }
 
   /** Delivers an event that is new to this instance. */
-  announce(entry: Entry): void {
-    let deliveries = 0;
+  announce(entry: Entry, lane: Lane, acceptedAtMs: number | undefined): void {
+    let handed = 0;
     this.#live.match(entry, (subscription) => {
-      deliveries += 1;
+      handed += 1;
       subscription.deliver(entry);
       if (subscription.overflowing) {
-        this.#fail(
-          subscription,
-          `error: more than ${HELD_BACK_MAX} live events came while the query ran`,
-        );
+        const held = `error: more than ${HELD_BACK_MAX} live events came while the query ran`;
+        this.#failQuery(subscription, 'slow', held);
       }
     });
-    const { journey } = this.#parts;
-    if (journey.follows(entry.id)) journey.step('delivered', entry.id, { deliveries });
+    const { deliveries, journey } = this.#parts;
+    deliveries.announced(handed, lane, acceptedAtMs);
+    if (journey.follows(entry.id)) {
+      journey.step('delivered', entry.id, { deliveries: handed, lane });
+    }
   }
 
   /** Ends all, with this word to their clients. */
@@ -77,32 +85,44 @@ export class Subscriptions {
     for (const subscription of this.#live.all()) this.#fail(subscription, message);
   }
 
-  async #answer(subscription: Subscription, abort: AbortController): Promise<void> {
+  async #answer(
+    subscription: Subscription,
+    abort: AbortController,
+    askedAtMs: number,
+  ): Promise<void> {
     if (!subscription.open) return;
     if (this.#queries >= QUERIES_MAX) {
-      this.#fail(subscription, 'error: too many queries are waiting, please try again');
+      const waiting = 'error: too many queries are waiting, please try again';
+      this.#failQuery(subscription, 'refused', waiting);
       return;
     }
-    const { answers, queryDeadlineMs, log } = this.#parts;
+    const { answers, queryDeadlineMs, queries, monotonicMs, log } = this.#parts;
     // The client hears at once; a database that hangs may take longer to let go of the query.
     const deadline = setTimeout(() => {
-      this.#fail(subscription, `error: the query took longer than ${queryDeadlineMs} ms`);
+      const took = `error: the query took longer than ${queryDeadlineMs} ms`;
+      this.#failQuery(subscription, 'timeout', took);
       abort.abort(new Error('the query took too long'));
     }, queryDeadlineMs);
     this.#queries += 1;
     try {
-      subscription.complete(await answers.find(subscription.filters, abort.signal));
-      this.#rememberSent(subscription);
+      const { events, answeredBy } = await answers.find(subscription.filters, abort.signal);
+      if (!subscription.open) return;
+      if (subscription.complete(events)) {
+        const tookMs = monotonicMs() - askedAtMs;
+        queries.answered(subscription.filters, answeredBy, events.length, tookMs);
+        this.#rememberSent(subscription);
+      } else queries.failed('slow');
     } catch (error) {
       // The queries of its other filters need not go on.
       abort.abort(error);
       if (!subscription.open) return;
       if (error instanceof AnswerTooLarge) {
-        this.#fail(subscription, error.message);
+        this.#failQuery(subscription, 'too-large', error.message);
         return;
       }
       log.warning('query failed', { error });
-      this.#fail(subscription, 'error: could not reach the database, please try again');
+      const away = 'error: could not reach the database, please try again';
+      this.#failQuery(subscription, 'database', away);
     } finally {
       this.#queries -= 1;
       clearTimeout(deadline);
@@ -117,6 +137,12 @@ export class Subscriptions {
       if (subscription.open && !subscription.forgetSent(isPending)) whenPassed(forget);
     };
     whenPassed(forget);
+  }
+
+  /** Before its EOSE. */
+  #failQuery(subscription: Subscription, why: QueryFailure, message: string): void {
+    if (subscription.open) this.#parts.queries.failed(why);
+    this.#fail(subscription, message);
   }
 
   #fail(subscription: Subscription, message: string): void {

@@ -1,6 +1,7 @@
 import type { HttpFunction, Request, Response } from '@google-cloud/functions-framework';
 import { httpRequestOf } from '../cloud/http-request.ts';
 import type { Log } from '../cloud/log.ts';
+import type { Metrics } from '../cloud/metrics/registry.ts';
 import { openOnce } from '../cloud/open-once.ts';
 import { traceOfHeaders } from '../cloud/trace.ts';
 import { type StorePorts, storePush } from './store.ts';
@@ -15,8 +16,13 @@ const SERVICE_UNAVAILABLE = 503;
  * credentials; where it fails, the next request tries again. Never rejects and never throws: a
  * stray error would end the process, with all other messages in it.
  */
-export function storeHandler(open: () => Promise<StorePorts>, log: Log): HttpFunction {
+export function storeHandler(
+  open: () => Promise<StorePorts>,
+  log: Log,
+  metrics: Metrics,
+): HttpFunction {
   const ports = openOnce(open);
+  const failed = metrics.counter('fail_total', { reason: 'error' });
   return async (request: Request, response: Response): Promise<void> => {
     const began = performance.now();
     const own = log.child({ trace: traceOfHeaders(request.headers) });
@@ -30,6 +36,7 @@ export function storeHandler(open: () => Promise<StorePorts>, log: Log): HttpFun
         status = METHOD_NOT_ALLOWED;
       }
     } catch (error) {
+      failed.add();
       own.error('message could not be handled', { error });
     }
     response.status(status).end();

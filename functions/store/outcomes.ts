@@ -12,17 +12,22 @@ export type StoreOutcome =
   | 'unavailable'
   | 'unpublished';
 
+/** Why an event or a message failed. */
+type FailReason = Exclude<StoreOutcome, 'stored' | 'duplicate' | 'superseded' | 'deleted'>;
+
 /** What follows from an outcome. */
 export interface Consequence {
   readonly severity: LogLevel;
   /** The metric that counts it, and the label `reason` of `fail_total`. */
-  readonly metric: { readonly name: 'success_total' | 'fail_total'; readonly reason?: string };
+  readonly metric:
+    | { readonly name: 'success_total'; readonly reason?: undefined }
+    | { readonly name: 'fail_total'; readonly reason: FailReason };
   /** False: Pub/Sub shall deliver the message again. */
   readonly acknowledge: boolean;
 }
 
 const success = { name: 'success_total' } as const;
-const failure = (reason: string) => ({ name: 'fail_total', reason }) as const;
+const failure = (reason: FailReason) => ({ name: 'fail_total', reason }) as const;
 
 /** The one place that says what each outcome leads to. */
 export const OUTCOMES: Readonly<Record<StoreOutcome, Consequence>> = {

@@ -7,6 +7,7 @@ import type { WriteOutcome } from '../database/write.ts';
 import type { Verifier } from '../nostr/verify.ts';
 import type { DeadLetter } from './dead-letter.ts';
 import { deadEvent, deadMessage } from './dead-letter.ts';
+import type { Settled, StoreMeter } from './meter.ts';
 import { OUTCOMES, type StoreOutcome } from './outcomes.ts';
 import { report } from './report.ts';
 import { type Refusal, type Screened, type ScreenLimits, screen } from './screen.ts';
@@ -25,6 +26,7 @@ export interface StorePorts {
   readonly nowMs: () => number;
   readonly journey: Journey;
   readonly log: Log;
+  readonly meter: StoreMeter;
 }
 
 /** What a message leads to: true acknowledges it, false has it delivered again. */
@@ -38,6 +40,7 @@ export interface Verdict {
 export interface Fate {
   readonly outcome: StoreOutcome;
   readonly id?: string | undefined;
+  readonly kind?: number;
   readonly reason?: string;
   readonly line?: Line;
   readonly letter?: DeadLetter;
@@ -60,7 +63,10 @@ export async function storePush(body: unknown, raw: Buffer, ports: StorePorts): 
     fates = [{ outcome: 'unreadable', reason: push.reason, letter }];
   }
   const settled = await tell(fates, ports);
-  report(settled, push.ok ? push.value : undefined, ports.nowMs() - startedAt, ports);
+  const tookMs = ports.nowMs() - startedAt;
+  const value = push.ok ? push.value : undefined;
+  ports.meter.handled(settled.map(settledOf), value?.deliveryAttempt, tookMs);
+  report(settled, value, tookMs, ports);
   const counts: Partial<Record<StoreOutcome, number>> = {};
   for (const { outcome } of settled) counts[outcome] = (counts[outcome] ?? 0) + 1;
   return { acknowledge: settled.every(({ outcome }) => OUTCOMES[outcome].acknowledge), counts };
@@ -92,7 +98,14 @@ async function fatesOf(push: Push, ports: StorePorts): Promise<readonly Fate[]> 
     if (screened.ok) events.push(screened.value);
     else fates.push(fateOfRefusal(screened.refusal));
   }
-  for (const written of await writeBatch(events, ports.write)) fates.push(fateOf(written));
+  const batch = await writeBatch(events, ports.write);
+  const committedAt = ports.nowMs();
+  for (const written of batch) {
+    const { source, acceptedAt } = written.event.meta;
+    const fate = fateOf(written);
+    if (fate.outcome === 'stored') ports.meter.stored(source, committedAt - acceptedAt);
+    fates.push(fate);
+  }
   return fates;
 }
 
@@ -116,21 +129,24 @@ function fateOfRefusal({ id, meta, reason }: Refusal): Fate {
 
 function fateOf(written: Written<Screened>): Fate {
   const { event, text, meta } = written.event;
-  const { id } = event;
+  const { id, kind } = event;
   if ('fault' in written) {
     const { blame, sqlstate } = written.fault;
-    if (blame !== 'event') return { outcome: 'unavailable', id, reason: sqlstate || 'no answer' };
+    if (blame !== 'event') {
+      return { outcome: 'unavailable', id, kind, reason: sqlstate || 'no answer' };
+    }
     const reason = `the database refuses it (${sqlstate})`;
     return {
       outcome: 'poison',
       id,
+      kind,
       reason,
       line: outcomeLine(id, meta, 'refused', { reason }),
       letter: deadEvent({ meta, text }, reason, sqlstate),
     };
   }
   const { result, transaction } = written;
-  return { outcome: result.outcome, id, line: lineOf(id, meta, text, result, transaction) };
+  return { outcome: result.outcome, id, kind, line: lineOf(id, meta, text, result, transaction) };
 }
 
 function lineOf(
@@ -157,8 +173,15 @@ function tell(fates: readonly Fate[], ports: StorePorts): Promise<readonly Fate[
         return fate;
       } catch (error) {
         const code = error instanceof Error && 'code' in error ? String(error.code) : 'failed';
-        return { outcome: 'unpublished', id: fate.id, reason: code };
+        const { id, kind } = fate;
+        return { outcome: 'unpublished', id, reason: code, ...(kind !== undefined && { kind }) };
       }
     }),
   );
 }
+
+const settledOf = ({ outcome, kind, letter }: Fate): Settled => ({
+  outcome,
+  kind,
+  buried: letter !== undefined,
+});

@@ -1,6 +1,7 @@
 import type { HttpFunction, Request, Response } from '@google-cloud/functions-framework';
 import { httpRequestOf } from '../cloud/http-request.ts';
 import type { Log } from '../cloud/log.ts';
+import type { Metrics } from '../cloud/metrics/registry.ts';
 import { openOnce } from '../cloud/open-once.ts';
 import { traceOfHeaders } from '../cloud/trace.ts';
 import {
@@ -24,8 +25,13 @@ export interface Upkeep {
  * scheduler tries again; a body `{"deadLetters": …}` is an operator's. Who may call at all is
  * Cloud Run's to check. Never rejects.
  */
-export function upkeepHandler(open: () => Promise<Upkeep>, log: Log): HttpFunction {
+export function upkeepHandler(
+  open: () => Promise<Upkeep>,
+  log: Log,
+  metrics: Metrics,
+): HttpFunction {
   const upkeepOf = openOnce(open);
+  const failed = metrics.counter('fail_total', { reason: 'error' });
   return async (request: Request, response: Response): Promise<void> => {
     const began = performance.now();
     const own = log.child({ trace: traceOfHeaders(request.headers) });
@@ -36,6 +42,7 @@ export function upkeepHandler(open: () => Promise<Upkeep>, log: Log): HttpFuncti
         ({ status, answer } = await answerTo(request.body, await upkeepOf(), own));
       }
     } catch (error) {
+      failed.add();
       own.error('upkeep could not run', { error });
       status = 500;
     }

@@ -1,3 +1,4 @@
+import type { Metrics } from '../cloud/metrics/registry.ts';
 import type { BuriedMessage } from '../database/dead-letters.ts';
 
 /** A message of the dead-letter subscription. */
@@ -17,6 +18,7 @@ export interface ReplayPorts {
   /** Keeps what can never be stored for people to look at. */
   bury(messages: readonly BuriedMessage[]): Promise<void>;
   acknowledge(ackIds: readonly string[]): Promise<void>;
+  readonly metrics: Metrics;
 }
 
 export interface ReplayResult {
@@ -48,6 +50,8 @@ export async function replayDeadLetters(
       outage.map(({ data, attributes }) => ports.publish(data, withoutNotes(attributes))),
     );
     await ports.acknowledge(messages.map(({ ackId }) => ackId));
+    ports.metrics.counter('dead_letters_total', { action: 'replayed' }).add(outage.length);
+    ports.metrics.counter('dead_letters_total', { action: 'kept' }).add(hopeless.length);
     replayed += outage.length;
     buried += hopeless.length;
   }

@@ -1,4 +1,4 @@
-import type { Month } from '../database/partitions.ts';
+import type { Month } from '../database/months.ts';
 import type { KindRetention } from './configuration.ts';
 
 /** How long regular events stay. */

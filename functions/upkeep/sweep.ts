@@ -14,9 +14,17 @@ const OF_AN_INSTANCE = /^relay-[0-9a-f-]{36}$/;
  * Deletes subscriptions that dead relay instances left behind: one that was killed could not. A
  * living one that is hit by mistake makes its subscription again and reads the log.
  */
-export async function sweepSubscriptions(ports: SweepPorts): Promise<{ readonly swept: number }> {
+export async function sweepSubscriptions(
+  ports: SweepPorts,
+  signal?: AbortSignal,
+): Promise<{ readonly swept: number }> {
   const ours = (await ports.list()).filter((name) => OF_AN_INSTANCE.test(name));
   const silent = await ports.silent(ours);
-  for (const subscription of silent) await ports.remove(subscription);
-  return { swept: silent.length };
+  let swept = 0;
+  for (const subscription of silent) {
+    if (signal?.aborted === true) break;
+    await ports.remove(subscription);
+    swept += 1;
+  }
+  return { swept };
 }

@@ -174,11 +174,12 @@ export class Connection {
    * Answers the relay's challenge (NIP-42), once for each challenge. After an accepted answer what
    * was refused with `auth-required:` is worth trying again. Rejects with an `UpstreamFailure`:
    * `refused` where there is no key to sign with, `timeout` where no challenge or no OK came.
+   * @param challengeTimeoutMs how long to wait for a challenge that has not come yet.
    */
-  async authenticate(): Promise<PublishResult> {
+  async authenticate(challengeTimeoutMs = this.#limits.publishTimeoutMs): Promise<PublishResult> {
     if (this.#end !== undefined) throw this.#end;
     const { publishTimeoutMs } = this.#limits;
-    return this.#authentication.answer(publishTimeoutMs, (event) => {
+    return this.#authentication.answer(challengeTimeoutMs, (event) => {
       if (this.#end !== undefined) throw this.#end;
       const answer = this.#ledger.expect(event.id, publishTimeoutMs);
       this.#send(`["AUTH",${eventText(event)}]`);

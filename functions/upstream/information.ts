@@ -35,6 +35,10 @@ const DOCUMENT_BYTES_MAX = 262_144;
 /** Enough for http to https, a bare name to www and back. */
 const REDIRECTS_MAX = 3;
 const NIPS_MAX = 1_000;
+/** The smallest that any known relay takes; less is a mistake, and would cut every question. */
+const MESSAGE_BYTES_MIN = 2_048;
+/** The smallest cap among known relays is 100; one of a few events would make paging endless. */
+const LIMIT_MIN = 10;
 /** Bytes of a line of the answer's head in all; Node's own default, said here. */
 const HEADER_BYTES_MAX = 16_384;
 
@@ -139,7 +143,7 @@ function unfolded(response: IncomingMessage): Readable {
   return response.pipe(unfold);
 }
 
-/** Takes what is of the right type and leaves out all else. */
+/** Takes what is of the right type and can be true, and leaves out all else. */
 export function parseInformation(document: unknown): RelayInformation {
   const { name, software, version, supported_nips, limitation } = fieldsOf(document);
   const limits = fieldsOf(limitation);
@@ -152,11 +156,11 @@ export function parseInformation(document: unknown): RelayInformation {
     ...given('software', words(software)),
     ...given('version', words(version)),
     ...given('supportedNips', nips),
-    ...given('limitMax', count(limits['max_limit'])),
+    ...given('limitMax', count(limits['max_limit'], LIMIT_MIN)),
     ...given('limitDefault', count(limits['default_limit'])),
     ...given('subscriptionsMax', count(limits['max_subscriptions'])),
     ...given('filtersMax', count(limits['max_filters'])),
-    ...given('messageBytesMax', count(limits['max_message_length'])),
+    ...given('messageBytesMax', count(limits['max_message_length'], MESSAGE_BYTES_MIN)),
     ...given('authRequired', typeof auth === 'boolean' ? auth : undefined),
   };
 }
@@ -167,6 +171,7 @@ const given = <K extends keyof RelayInformation>(key: K, value: RelayInformation
   value === undefined ? {} : ({ [key]: value } as Pick<RelayInformation, K>);
 const isCount = (value: unknown): value is number =>
   Number.isSafeInteger(value) && (value as number) > 0;
-const count = (value: unknown): number | undefined => (isCount(value) ? value : undefined);
+const count = (value: unknown, min = 1): number | undefined =>
+  isCount(value) && value >= min ? value : undefined;
 const words = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' ? cleanWords(value) : undefined;

@@ -26,3 +26,12 @@ export function isPassing(message: string): boolean {
   const prefix = prefixOf(message);
   return prefix === 'error' || prefix === 'rate-limited';
 }
+
+/** Relays that know no `rate-limited:` say it in a notice, and may leave the REQ unanswered. */
+const RATE_WORDS = /rate.?limit|too (many|fast)|slow down|throttl/i;
+/** Of what matches there is too much, however slowly it is asked for. */
+const TOO_MUCH_WORDS = /too many (query )?(results|events|records|items|elements|matches|ids)/i;
+
+/** True where the words ask us to come more slowly. */
+export const saysSlowDown = (words: string): boolean =>
+  RATE_WORDS.test(words) && !TOO_MUCH_WORDS.test(words);

@@ -5,6 +5,7 @@ import type { Connection } from './connection.ts';
 import { UpstreamFailure } from './failure.ts';
 import { plainFilter } from './messages.ts';
 import type { ChannelMessage, NegentropyChannel } from './negentropy-channel.ts';
+import { prefixOf, saysSlowDown } from './prefix.ts';
 
 export interface ReconcileOptions {
   readonly filter: Filter;
@@ -16,6 +17,8 @@ export interface ReconcileOptions {
   readonly roundsMax?: number;
   /** Ids in `have` and `need` together after which it ends, with what is known by then. */
   readonly idsMax?: number;
+  /** The same for those in `need` alone, each of which crosses the wire. */
+  readonly needMax?: number;
   /** How long the relay may take for its first answer: it has to find its set first. */
   readonly firstAnswerTimeoutMs?: number;
   /** How long it may take for any other. */
@@ -28,8 +31,12 @@ export interface Reconciled {
   readonly have: string[];
   /** Ids that the relay says it has and we lack. */
   readonly need: string[];
-  /** False where a bound ended it: there may be more of both. */
+  /** False where a bound, or a relay that asks for patience, ended it: there may be more of both. */
   readonly complete: boolean;
+  /** Of all that is older than this second, `have` and `need` hold everything. */
+  readonly settledBefore: number;
+  /** The relay's words where it asked for patience in the middle. */
+  readonly slowed?: UpstreamFailure;
   /** Messages of ours. */
   readonly rounds: number;
   /** Characters of all messages, in hex as they are sent. */
@@ -60,7 +67,8 @@ const NOT_NOW = /too many|too big|too large|\brate|limit|auth-required|restricte
  * Learns by negentropy (NIP-77) what we and the relay lack of each other's events. The connection
  * stays of use whatever comes of it.
  * @throws UpstreamFailure `unsupported` where the relay does not speak NIP-77 (silence, NOTICE,
- *   CLOSED or an error that says so), `refused` with its reason where it will not for this filter,
+ *   CLOSED or an error that says so), `refused` with its reason where it will not for this filter
+ *   or not so fast (`rate-limited:`, whatever the relay's words),
  *   `misbehaved` where it breaks the protocol, `timeout`, or why the connection ended.
  */
 export async function reconcile(
@@ -82,27 +90,39 @@ async function converse(
 ): Promise<Reconciled> {
   const { filter, items, signal } = options;
   const { frameBytesMax = FRAME_BYTES_DEFAULT, roundsMax = ROUNDS_DEFAULT } = options;
-  const { idsMax = IDS_DEFAULT } = options;
+  const { idsMax = IDS_DEFAULT, needMax = idsMax } = options;
   const have = new Set<string>();
   const need = new Set<string>();
   const sum = { rounds: 0, bytesSent: 0, bytesReceived: 0 };
-  const result = (complete: boolean): Reconciled => ({
+  let settledBefore = 0;
+  const result = (slowed?: UpstreamFailure): Reconciled => ({
     have: [...have],
     need: [...need],
-    complete,
+    complete: settledBefore === Number.POSITIVE_INFINITY,
+    settledBefore,
+    ...(slowed && { slowed }),
     ...sum,
   });
   let message: Uint8Array | undefined = initiate(items);
   while (message !== undefined) {
-    if (sum.rounds >= roundsMax || have.size + need.size >= idsMax) return result(false);
+    if (sum.rounds >= roundsMax || have.size + need.size >= idsMax || need.size >= needMax) {
+      return result();
+    }
     const hex = hexOf(message);
     const first = sum.rounds === 0;
     const text = first
       ? JSON.stringify(['NEG-OPEN', channel.id, plainFilter(filter), hex])
       : JSON.stringify(['NEG-MSG', channel.id, hex]);
-    const answer = first
-      ? await firstAnswer(channel, text, options)
-      : await laterAnswer(channel, text, options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS, signal);
+    let answer: string;
+    try {
+      answer = first
+        ? await firstAnswer(channel, text, options)
+        : await laterAnswer(channel, text, options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS, signal);
+    } catch (error) {
+      // What was learnt before is not lost.
+      if (first || !isSlowDown(error)) throw error;
+      return result(error);
+    }
     sum.rounds += 1;
     sum.bytesSent += hex.length;
     sum.bytesReceived += answer.length;
@@ -110,10 +130,23 @@ async function converse(
     if (!lesson.ok) throw new UpstreamFailure('misbehaved', `negentropy: ${lesson.reason}`);
     for (const id of lesson.value.have) have.add(id);
     for (const id of lesson.value.need) need.add(id);
+    settledBefore = Math.max(settledBefore, lesson.value.settledBefore);
     message = lesson.value.reply;
   }
-  return result(true);
+  return result();
 }
+
+/** True where a relay asked us to come more slowly. */
+const isSlowDown = (error: unknown): error is UpstreamFailure =>
+  error instanceof UpstreamFailure &&
+  error.code === 'refused' &&
+  prefixOf(error.message) === 'rate-limited';
+
+const slowDown = (words: string): UpstreamFailure =>
+  new UpstreamFailure(
+    'refused',
+    prefixOf(words) === 'rate-limited' ? words : `rate-limited: ${words}`,
+  );
 
 /** Silence or strange words before the first answer mean that the relay does not speak NIP-77. */
 async function firstAnswer(
@@ -126,6 +159,7 @@ async function firstAnswer(
     let answer = await channel.ask(text, timeoutMs, options.signal);
     for (let notices = 0; answer.type === 'NOTICE'; notices += 1) {
       const { message } = answer;
+      if (saysSlowDown(message)) throw slowDown(message);
       if (NOT_NOW.test(message)) throw new UpstreamFailure('refused', message);
       if (NOT_SPOKEN.test(message) || notices >= NOTICES_MAX) {
         throw new UpstreamFailure('unsupported', message);
@@ -146,8 +180,9 @@ async function laterAnswer(
   signal: AbortSignal | undefined,
 ): Promise<string> {
   let answer = await channel.ask(text, timeoutMs, signal);
-  // By now it speaks NIP-77, so a NOTICE is about something else.
+  // By now it speaks NIP-77, so a NOTICE is about something else, or about our haste.
   for (let notices = 0; answer.type === 'NOTICE' && notices < NOTICES_MAX; notices += 1) {
+    if (saysSlowDown(answer.message)) throw slowDown(answer.message);
     answer = await channel.next(timeoutMs, signal);
   }
   return payloadOf(answer);
@@ -158,11 +193,13 @@ function payloadOf(answer: ChannelMessage): string {
     case 'NEG-MSG':
       return answer.hex;
     case 'NEG-ERR': {
+      if (saysSlowDown(answer.reason)) throw slowDown(answer.reason);
       const unsupported = /^unsupported:|NIP-?77.*not|negentropy.*(not|disabled)/i;
       const code = unsupported.test(answer.reason) ? 'unsupported' : 'refused';
       throw new UpstreamFailure(code, answer.reason);
     }
     case 'CLOSED': {
+      if (saysSlowDown(answer.message)) throw slowDown(answer.message);
       const code = NOT_NOW.test(answer.message) ? 'refused' : 'unsupported';
       throw new UpstreamFailure(code, answer.message || 'CLOSED in answer to NEG-OPEN');
     }

@@ -3,6 +3,8 @@ import { connect, createServer, type Socket } from 'node:net';
 /** A TCP connection to some server that a test can cut and mend. */
 export interface Cable {
   readonly port: number;
+  /** Bytes that went through it so far, towards the server and back. */
+  carried(): { readonly there: number; readonly back: number };
   /** Breaks all connections and refuses new ones. */
   cut(): Promise<void>;
   /** Takes connections again, on the same port. */
@@ -12,8 +14,16 @@ export interface Cable {
 /** Lays a cable to a port of this machine. Mended at first. */
 export async function layCable(target: number): Promise<Cable> {
   const sockets = new Set<Socket>();
+  let there = 0;
+  let back = 0;
   const server = createServer((near) => {
     const far = connect(target, '127.0.0.1');
+    near.on('data', (data) => {
+      there += data.length;
+    });
+    far.on('data', (data) => {
+      back += data.length;
+    });
     for (const [socket, other] of [
       [near, far],
       [far, near],
@@ -39,6 +49,7 @@ export async function layCable(target: number): Promise<Cable> {
   const port = await listen(0);
   return {
     port,
+    carried: () => ({ there, back }),
     cut: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

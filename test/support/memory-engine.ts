@@ -52,20 +52,22 @@ export class MemoryEngine implements Engine {
     this.published.push(event);
     await this.beforePublish;
     if (this.#stored.some((other) => other.event.id === event.id)) {
-      return { accepted: true, message: 'duplicate: already have this event' };
+      const message = 'duplicate: already have this event';
+      return { accepted: true, message, outcome: 'duplicate' };
     }
     const address = addressOf(event);
     const isVersion = (other: Stored) =>
       address !== undefined && addressOf(other.event) === address;
     if (this.#stored.some((other) => isVersion(other) && compareEvents(other.event, event) < 0)) {
-      return { accepted: true, message: 'duplicate: have a newer version' };
+      const message = 'duplicate: have a newer version';
+      return { accepted: true, message, outcome: 'superseded' };
     }
     this.#stored = this.#stored.filter((other) => !isVersion(other));
     if (kindClass(event.kind) !== 'ephemeral') this.#stored.push({ event, text });
     for (const { filters, subscriber, live } of this.open) {
       if (live && filters.some((filter) => matchesFilter(filter, event))) subscriber.event(text);
     }
-    return { accepted: true, message: '' };
+    return { accepted: true, message: '', outcome: 'accepted' };
   }
 
   subscribe(filters: readonly Filter[], subscriber: Subscriber): SubscriptionHandle {

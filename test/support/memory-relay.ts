@@ -1,3 +1,4 @@
+import { Registry } from '../../functions/cloud/metrics/registry.ts';
 import { loadVerifier } from '../../functions/nostr/verify.ts';
 import { parseRelayConfiguration } from '../../functions/relay/configuration.ts';
 import { RelayServer } from '../../functions/relay/server.ts';
@@ -24,6 +25,7 @@ const server = new RelayServer(parsed.value, {
   verifier: await loadVerifier(),
   software: { version: 'test' },
   log: silent,
+  metrics: new Registry('relay'),
   nowMs: Date.now,
   monotonicMs: () => performance.now(),
 });

@@ -1,4 +1,5 @@
 import type { Log } from '../../functions/cloud/log.ts';
+import { Registry } from '../../functions/cloud/metrics/registry.ts';
 import { loadVerifier } from '../../functions/nostr/verify.ts';
 import {
   parseRelayConfiguration,
@@ -16,6 +17,7 @@ export interface TestServer {
   readonly port: number;
   readonly url: string;
   readonly webSocketUrl: string;
+  readonly metrics: Registry;
   /** Lines of the log, newest last. */
   readonly logged: readonly { readonly message: string; readonly fields: object }[];
   connect(headers?: Record<string, string>): Promise<Wire>;
@@ -50,12 +52,14 @@ export async function startServer(
     limitDefault: configuration.LIMIT_DEFAULT,
     limitMax: configuration.LIMIT_MAX,
   });
+  const metrics = new Registry('relay');
   const logged: { message: string; fields: object }[] = [];
   const server = new RelayServer(configuration, {
     engine,
     verifier: await loadVerifier(),
     software: { version: '1.2.3', homepage: 'https://example.com/distrise' },
     log: logInto(logged),
+    metrics,
     nowMs: Date.now,
     monotonicMs: () => performance.now(),
   });
@@ -69,6 +73,7 @@ export async function startServer(
     port,
     url: `http://127.0.0.1:${port}`,
     webSocketUrl,
+    metrics,
     logged,
     async connect(headers) {
       const wire = await Wire.open(webSocketUrl, headers);

@@ -1,5 +1,6 @@
 import { type Broadcast, openBroadcast } from '../../functions/cloud/broadcast.ts';
 import { decodeLines } from '../../functions/cloud/envelope.ts';
+import { Registry } from '../../functions/cloud/metrics/registry.ts';
 import { openPublisher, type Publisher } from '../../functions/cloud/publisher.ts';
 import { openTestPubSub, silentLog, type TestPubSub } from '../support/pubsub.ts';
 import { until } from '../support/until.ts';
@@ -21,6 +22,7 @@ beforeEach(async () => {
     pubsub: pubsub.client,
     topic: 'stored',
     pendingBytesMax: 10_000_000,
+    metrics: new Registry('relay'),
   });
 });
 
@@ -44,6 +46,7 @@ async function follow(subscription: string): Promise<Instance> {
     },
     onBreak: (why) => breaks.push(why),
     log: silentLog,
+    metrics: new Registry('relay'),
   });
   open.push(broadcast);
   return { broadcast, seen, breaks };

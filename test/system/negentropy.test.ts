@@ -103,7 +103,7 @@ describe('a set of 100,000 events in the database', () => {
 });
 
 describe("nostr-tools' negentropy over a socket", () => {
-  it('leaves both sides equal that lack 10 % each of 50,000 events', async () => {
+  it('finds what both sides lack, 10 % each of 50,000 events', async () => {
     const { NegentropyStorageVector, NegentropySync } = await loadNip77();
     const theirs = ids.slice(0, 50_000);
     const since = theirs.at(-1)!.createdAt;

@@ -1,5 +1,6 @@
 import { migrate } from '../../functions/database/migrate.ts';
-import { makeMonth, monthAt } from '../../functions/database/partitions.ts';
+import { monthAt } from '../../functions/database/months.ts';
+import { makeMonth } from '../../functions/database/partitions.ts';
 import { queryEvents } from '../../functions/database/read.ts';
 import { probesOf, shapeOf } from '../../functions/database/read-shape.ts';
 import { buildQuery } from '../../functions/database/read-sql.ts';

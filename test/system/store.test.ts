@@ -10,6 +10,7 @@ import {
   FORMAT,
   type StoredMeta,
 } from '../../functions/cloud/envelope.ts';
+import { Registry } from '../../functions/cloud/metrics/registry.ts';
 import { openPublisher, type Publisher } from '../../functions/cloud/publisher.ts';
 import { migrate } from '../../functions/database/migrate.ts';
 import { readProvenance } from '../../functions/database/provenance.ts';
@@ -21,6 +22,7 @@ import { openStore, type StoreParts } from '../../functions/store/parts.ts';
 import type { StorePorts } from '../../functions/store/store.ts';
 import { type Cable, layCable } from '../support/cable.ts';
 import { secretKeyOf, signEvent } from '../support/keys.ts';
+import { countOf } from '../support/metrics.ts';
 import { type TestDatabase, usePostgres } from '../support/postgres.ts';
 import { openTestPubSub, silentLog, type TestPubSub } from '../support/pubsub.ts';
 import { until } from '../support/until.ts';
@@ -33,6 +35,7 @@ let cable: Cable;
 let pubsub: TestPubSub;
 let publisher: Publisher;
 let broadcast: Broadcast;
+let metrics: Registry;
 let told: { meta: StoredMeta; event: unknown }[];
 const parts: StoreParts[] = [];
 const servers: Server[] = [];
@@ -44,7 +47,13 @@ beforeEach(async () => {
   pubsub = await openTestPubSub(['incoming', 'stored', 'incoming-dead'], ['incoming']);
   await pubsub.client.createSubscription('incoming-dead', 'dead-reader');
   const { client } = pubsub;
-  publisher = openPublisher({ pubsub: client, topic: 'incoming', pendingBytesMax: 10_000_000 });
+  metrics = new Registry('store');
+  publisher = openPublisher({
+    pubsub: client,
+    topic: 'incoming',
+    pendingBytesMax: 10_000_000,
+    metrics: new Registry('relay'),
+  });
   told = [];
   broadcast = await openBroadcast({
     pubsub: client,
@@ -57,6 +66,7 @@ beforeEach(async () => {
     },
     onBreak: () => undefined,
     log: silentLog,
+    metrics: new Registry('relay'),
   });
 });
 
@@ -88,11 +98,11 @@ async function serve(change: (ports: StorePorts) => Partial<StorePorts> = () => 
   if (!configuration.ok) throw new Error(configuration.reason);
   const name = `store-${servers.length}`;
   const open = async () => {
-    const opened = await openStore(configuration.value, silentLog);
+    const opened = await openStore(configuration.value, silentLog, metrics);
     parts.push(opened);
     return { ...opened, ...change(opened) };
   };
-  functions.http(name, storeHandler(open, silentLog));
+  functions.http(name, storeHandler(open, silentLog, metrics));
   return listen(getTestServer(name));
 }
 
@@ -179,6 +189,24 @@ describe('store behind Pub/Sub', () => {
       });
     }
     expect(await storedTexts()).toEqual(textsOf(events));
+  });
+
+  it('counts what it did, how long events waited for it, and what it took of database and queue', async () => {
+    await subscribe(await serve());
+    await publish(make(50));
+    await until(() => told.length === 50, { what: 'all outcomes' });
+    await until(() => countOf(metrics, 'success_total') === 50, { what: 'the end of the calls' });
+    expect(countOf(metrics, 'store_delay', { origin: 'client' })).toBe(50);
+    const stored = { kind_class: 'regular', outcome: 'stored' };
+    expect(countOf(metrics, 'events_total', stored)).toBe(50);
+    const calls = countOf(metrics, 'process_duration');
+    expect(calls).toBeGreaterThanOrEqual(1);
+    expect(countOf(metrics, 'message_events')).toBe(calls);
+    expect(countOf(metrics, 'database_wait')).toBeGreaterThanOrEqual(1);
+    expect(countOf(metrics, 'database_connections', { state: 'idle' })).toBeGreaterThanOrEqual(1);
+    expect(countOf(metrics, 'publish_duration')).toBeGreaterThanOrEqual(1);
+    expect(countOf(metrics, 'publish_failures_total')).toBe(0);
+    expect(countOf(metrics, 'label_faults_total')).toBe(0);
   });
 
   it('stores the neighbours of an event that the database refuses, and puts that one away', async () => {

@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import type { StoredMeta } from '../../functions/cloud/envelope.ts';
 import { openLog } from '../../functions/cloud/log.ts';
+import { Registry } from '../../functions/cloud/metrics/registry.ts';
 import { readChanges } from '../../functions/database/changes.ts';
 import { listIds } from '../../functions/database/ids.ts';
 import { migrate } from '../../functions/database/migrate.ts';
@@ -48,8 +49,10 @@ function openInstance(pool: Pool, eventsMax: number): Follow {
       storedVersions: (addresses) => storedVersions(pool, addresses),
       loadRecent: () => loadRecent(pool, window),
       nowMs: Date.now,
+      monotonicMs: () => performance.now(),
       journey: quietJourney,
       log: openLog({ level: 'error', format: 'json', component: 'test' }),
+      metrics: new Registry('relay'),
     },
     {
       window,
@@ -178,7 +181,7 @@ describe(`the recent window (seed ${seed})`, () => {
       const filter = nextFilter(events);
       const expected = answer(remains, [filter], LIMIT_MAX).map(({ id }) => id);
       for (const { instance } of follows) {
-        const found = await instance.answers.find([parsed(filter)], signal);
+        const { events: found } = await instance.answers.find([parsed(filter)], signal);
         expect({ filter, ids: found.map(({ id }) => id) }).toEqual({ filter, ids: expected });
       }
     }

@@ -22,7 +22,8 @@ const MILLISECONDS = [
 const MICROSECONDS = [10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 20_000, 100_000] as const;
 const COUNTS = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000] as const;
 
-const KIND_CLASSES = ['regular', 'replaceable', 'ephemeral', 'addressable'] as const;
+/** `unknown`: of what cannot be read far enough. */
+const KIND_CLASSES = ['regular', 'replaceable', 'ephemeral', 'addressable', 'unknown'] as const;
 
 /** The outcomes of an EVENT at the relay and of an event in store. */
 const OUTCOMES = [
@@ -183,7 +184,7 @@ export const CATALOGUE = {
     kind: 'distribution',
     unit: '{event}',
     description: 'Events in one Pub/Sub message.',
-    components: ['relay', 'fetch'],
+    components: ['relay', 'store', 'fetch'],
     labels: {},
     bounds: COUNTS,
   },
@@ -279,14 +280,14 @@ export const CATALOGUE = {
   received_bytes_total: {
     kind: 'counter',
     unit: 'By',
-    description: 'Bytes that clients sent.',
+    description: 'Bytes that clients sent, as they came over the sockets.',
     components: ['relay'],
     labels: {},
   },
   sent_bytes_total: {
     kind: 'counter',
     unit: 'By',
-    description: 'Bytes that were sent to clients.',
+    description: 'Bytes that were sent to clients, as they went over the sockets.',
     components: ['relay'],
     labels: {},
   },
@@ -311,7 +312,7 @@ export const CATALOGUE = {
     unit: '1',
     description: 'Messages that a rate limit refused.',
     components: ['relay'],
-    labels: { what: ['event', 'request', 'connection'] },
+    labels: { what: ['event', 'request'] },
   },
 
   // The database, as a component sees it.
@@ -359,9 +360,10 @@ export const CATALOGUE = {
   fetched_events_total: {
     kind: 'counter',
     unit: '{event}',
-    description: 'Events from other relays: new here, known, or not valid.',
+    description:
+      'Events from other relays: new here, known, not wanted by our own rules, or not valid.',
     components: ['fetch'],
-    labels: { result: ['new', 'known', 'invalid'] },
+    labels: { result: ['new', 'known', 'unwanted', 'invalid'] },
   },
   fetch_requests_total: {
     kind: 'counter',
@@ -452,8 +454,10 @@ export const CATALOGUE = {
   event_loop_delay: {
     kind: 'gauge',
     unit: 'ms',
-    description: 'The longest that the event loop was held since the last write, 99th percentile.',
-    components: ['relay', 'store', 'fetch'],
+    description:
+      'How long the event loop was held since the last write, 99th percentile; of processes that ' +
+      'always have a CPU: the relay, and fetch where it follows.',
+    components: ['relay', 'fetch'],
     labels: {},
   },
   metric_failures_total: {
@@ -493,14 +497,15 @@ export const definitionOf = (name: MetricName): MetricDefinition => CATALOGUE[na
 
 export const METRIC_NAMES = Object.keys(CATALOGUE) as readonly MetricName[];
 
+/** The most series of a metric that one process can write; one more for `other` in each label. */
+export const seriesOf = (name: MetricName): number =>
+  Object.values(definitionOf(name).labels).reduce(
+    (product, { length }) => product * (length + 1),
+    1,
+  );
+
 /** The most series that one process of a component can write. */
 export function seriesMax(component: Component): number {
-  let count = 0;
-  for (const name of METRIC_NAMES) {
-    const { components, labels } = definitionOf(name);
-    if (!components.includes(component)) continue;
-    // One more for `other` in each label.
-    count += Object.values(labels).reduce((product, { length }) => product * (length + 1), 1);
-  }
-  return count;
+  const own = METRIC_NAMES.filter((name) => definitionOf(name).components.includes(component));
+  return own.reduce((sum, name) => sum + seriesOf(name), 0);
 }

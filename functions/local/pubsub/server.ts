@@ -1,7 +1,8 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { Server } from '@grpc/grpc-js';
 import type { Log } from '../../cloud/log.ts';
+import { listenOnLoopback, stopServer } from '../grpc.ts';
 import { Commits } from './commits.ts';
 import { limits } from './limits.ts';
 import { loadProtocol } from './protocol.ts';
@@ -64,11 +65,11 @@ export async function startPubSubServer(options: PubSubServerOptions): Promise<P
     overflow.close();
   };
   try {
-    const port = await listen(server, options.port);
+    const port = await listenOnLoopback(server, options.port);
     return {
       port,
       close: async () => {
-        await stop(server, endStreams);
+        await stopServer(server, endStreams);
         release();
       },
     };
@@ -76,30 +77,4 @@ export async function startPubSubServer(options: PubSubServerOptions): Promise<P
     release();
     throw error;
   }
-}
-
-function listen(server: Server, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
-      if (error) reject(error);
-      else resolve(bound);
-    });
-  });
-}
-
-/** How long calls in progress may take to end once their streams were told to. */
-const STOP_MS = 1_000;
-
-function stop(server: Server, endStreams: () => void): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => {
-      server.forceShutdown();
-      resolve();
-    }, STOP_MS);
-    server.tryShutdown(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-    endStreams();
-  });
 }

@@ -1,14 +1,8 @@
-import {
-  type ServerDuplexStream,
-  type ServerUnaryCall,
-  type sendUnaryData,
-  status,
-  type UntypedServiceImplementation,
-} from '@grpc/grpc-js';
+import type { ServerDuplexStream, UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { Log } from '../../cloud/log.ts';
+import { invalidArgument, unary } from '../grpc.ts';
 import { parseMessages } from './message.ts';
 import { pull } from './pull.ts';
-import { invalidArgument, StatusError } from './status.ts';
 import { type StreamingPullResponse, serveStreamingPull } from './streaming-pull.ts';
 import type { Subscriptions } from './subscriptions.ts';
 import type { Topics } from './topics.ts';
@@ -37,32 +31,6 @@ interface PullRequest {
   readonly subscription?: string;
   readonly maxMessages?: number;
   readonly returnImmediately?: boolean;
-}
-
-type Call<Request> = ServerUnaryCall<Request, object>;
-
-/** A method from what it does; what it throws becomes the answer's status. */
-function unary<Request>(
-  log: Log,
-  work: (request: Request, call: Call<Request>) => object | Promise<object>,
-) {
-  return (call: Call<Request>, callback: sendUnaryData<object>): void => {
-    const fail = (error: unknown) => callback(statusOf(error, log), null);
-    try {
-      const answer = work(call.request, call);
-      if (answer instanceof Promise) answer.then((value) => callback(null, value), fail);
-      else callback(null, answer);
-    } catch (error) {
-      fail(error);
-    }
-  };
-}
-
-/** What is no status of ours is a fault of this server: the log has it, the client a word. */
-function statusOf(error: unknown, log: Log): StatusError {
-  if (error instanceof StatusError) return error;
-  log.error('call failed', { error });
-  return new StatusError(status.INTERNAL, 'The local Pub/Sub failed; its log says why.');
 }
 
 /** google.pubsub.v1.Publisher. Methods that are missing here answer UNIMPLEMENTED. */

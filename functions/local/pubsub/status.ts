@@ -1,18 +1,7 @@
 import { status } from '@grpc/grpc-js';
+import { invalidArgument, StatusError } from '../grpc.ts';
 
-/** An answer other than OK, as gRPC carries it. */
-export class StatusError extends Error {
-  override readonly name = 'StatusError';
-  readonly code: status;
-  /** The text that gRPC sends to the client. */
-  readonly details: string;
-
-  constructor(code: status, details: string) {
-    super(details);
-    this.code = code;
-    this.details = details;
-  }
-}
+export { invalidArgument, StatusError };
 
 /** The name that Google's messages show: the last part of `projects/p/topics/t`. */
 const lastPart = (resource: string): string => resource.slice(resource.lastIndexOf('/') + 1);
@@ -25,9 +14,6 @@ export const alreadyExists = (resource: string) =>
     status.ALREADY_EXISTS,
     `Resource already exists in the project (resource=${lastPart(resource)}).`,
   );
-
-export const invalidArgument = (details: string) =>
-  new StatusError(status.INVALID_ARGUMENT, details);
 
 /** Google's words for a number above its limit. */
 export const tooLarge = (what: string, given: number, max: number) =>

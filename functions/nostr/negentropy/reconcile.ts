@@ -35,6 +35,8 @@ export interface Lesson {
   readonly have: readonly string[];
   /** Ids that the other side has and we lack, as far as it is to be believed. */
   readonly need: readonly string[];
+  /** Of all that is older than this second, no more is to be learnt; infinity at the end. */
+  readonly settledBefore: number;
 }
 
 /** The first message of whoever begins. */
@@ -62,10 +64,11 @@ export function reconcile(
   const have: string[] = [];
   const need: string[] = [];
   const writer = new Writer();
-  answer(writer, items, parsed.value.ranges, frameBytesMax, (from, to, ids) => {
-    compare(items, from, to, ids, have, need);
-  });
-  return accept({ reply: writer.length === 1 ? undefined : writer.bytes(), have, need });
+  const { createdAt } = answer(writer, items, parsed.value.ranges, frameBytesMax, (from, to, ids) =>
+    compare(items, from, to, ids, have, need),
+  );
+  const reply = writer.length === 1 ? undefined : writer.bytes();
+  return accept({ reply, have, need, settledBefore: createdAt });
 }
 
 /**
@@ -88,20 +91,25 @@ export function respond(
 /** Learns from a list of the other side's ids in a range; undefined: it gets our ids instead. */
 type Learn = ((from: number, to: number, ids: Uint8Array) => void) | undefined;
 
-/** Answers range by range; breaks off where the frame is full, with one fingerprint for the rest. */
+/**
+ * Answers range by range; breaks off where the frame is full, with one fingerprint for the rest.
+ * @returns the bound below which nothing was answered: no more is to be said of that.
+ */
 function answer(
   writer: Writer,
   items: Items,
   ranges: readonly Range[],
   frameBytesMax: number,
   learn: Learn,
-): void {
+): Bound {
   const bytesMax = Math.max(frameBytesMax, FRAME_BYTES_MIN) - TAIL_BYTES_MAX;
   let lower: Bound = START;
   let from = 0;
   /** Ranges up to `lower` that need no more talk; said only when something follows. */
   let skipped = false;
+  let settled = END;
   const skip = () => {
+    if (settled === END) settled = lower;
     if (skipped) writer.skip(lower);
     skipped = false;
   };
@@ -122,7 +130,7 @@ function answer(
       skip();
       if (room < to - from) {
         breakOff(room < 1 ? from : listSome(writer, items, from, from + room));
-        return;
+        return settled;
       }
       writer.ids(range.upper, items.idBytesOf(from, to));
     } else if (range.mode === 'skip' || isEqual(range.fingerprint, items.fingerprint(from, to))) {
@@ -132,13 +140,14 @@ function answer(
       skip();
       if (full) {
         breakOff(from);
-        return;
+        return settled;
       }
       split(writer, items, from, to, range.upper);
     }
     lower = range.upper;
     from = to;
   }
+  return settled;
 }
 
 /** Lists a range that goes on after its end; @returns where it goes on. */

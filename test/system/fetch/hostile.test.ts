@@ -1,5 +1,8 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { eventText, type NostrEvent } from '../../../functions/nostr/event.ts';
 import { ItemsBuilder } from '../../../functions/nostr/negentropy/builder.ts';
@@ -8,28 +11,37 @@ import { respond } from '../../../functions/nostr/negentropy/reconcile.ts';
 import { type Fetching, idsOf, openFetching } from '../../support/fetching.ts';
 import { type ForeignRelay, startForeignRelay } from '../../support/foreign-relay.ts';
 import { signedEvent } from '../../support/signed-events.ts';
+import { inOrder, matches, type PlainFilter } from '../../support/slow-oracle.ts';
 import { useSystem } from '../../support/system.ts';
 import { until } from '../../support/until.ts';
 
-const PIECE_SECONDS = 6;
+/** Long enough, on a busy machine too, for all but those whom only time ends. */
+const PIECE_SECONDS = 15;
+/** How that reads, whichever of two clocks is the first. */
+const TIME_IS_OVER = /(no answer|nothing came) within 15 s/;
+const PIECE_BYTES = 20_000_000;
+/** All that one instance may take for all of them at once; it begins with about 150 MiB. */
+const MEMORY_BYTES_MAX = 512 * 1_048_576;
 
 const notes = (count: number, key: number, kind = 1): NostrEvent[] =>
   Array.from({ length: count }, (_, n) =>
     signedEvent({ key, kind, created_at: 1_700_000_000 + n, content: `note ${n} of ${key}` }),
   );
 const honest = notes(700, 1);
+/** What the one has that behaves. */
+const undisturbed = notes(700, 2);
 const frame = (id: string, event: NostrEvent): string => `["EVENT","${id}",${eventText(event)}]`;
 
 /** How a relay answers a REQ with this id, well or badly. */
-type Answer = (id: string, socket: WebSocket) => void;
+type Answer = (id: string, socket: WebSocket, filter: PlainFilter) => void;
 
 interface Hostile {
   readonly what: string;
   readonly answer: Answer;
   readonly compress?: boolean;
-  /** Speaks NIP-77, and says that it has the honest events. */
-  readonly negentropy?: boolean;
-  /** What stands in the source's record afterwards. */
+  /** What it answers to a message of NIP-77; it does not know that by default. */
+  readonly negentropy?: (hex: string) => string;
+  /** What stands in the source's record afterwards; absent where it is fetched whole all the same. */
   readonly failure?: RegExp;
   readonly quarantined?: boolean;
 }
@@ -38,8 +50,29 @@ const sendAll = (socket: WebSocket, texts: Iterable<string>): void => {
   for (const text of texts) if (socket.readyState === socket.OPEN) socket.send(text);
 };
 
+/** As an honest relay does. */
+const givePage: Answer = (id, socket, filter) => {
+  const page = inOrder(honest.filter((event) => matches(filter, event)));
+  sendAll(
+    socket,
+    page.slice(0, filter.limit).map((event) => frame(id, event)),
+  );
+  socket.send(`["EOSE","${id}"]`);
+};
+
+/** The answer of a relay that has the honest events. */
+function announce(hex: string): string {
+  const builder = new ItemsBuilder();
+  for (const { created_at, id } of honest) builder.add(created_at, id);
+  const answer = respond(builder.seal(), Buffer.from(hex, 'hex'), 60_000);
+  return answer.ok ? hexOf(answer.value) : '61';
+}
+
+/** Each time another fingerprint of everything, so that it never comes to an end. */
+const anotherFingerprint = (): string => `61000001${randomBytes(16).toString('hex')}`;
+
 const HOSTILE: readonly Hostile[] = [
-  { what: 'never answers', answer: () => {}, failure: /nothing came within|no answer within/ },
+  { what: 'never answers', answer: () => {}, failure: TIME_IS_OVER },
   {
     what: 'answers garbage',
     answer: (_, socket) =>
@@ -47,6 +80,7 @@ const HOSTILE: readonly Hostile[] = [
         socket,
         Array.from({ length: 2_000 }, (_, n) => `{garbage ${n}`),
       ),
+    failure: /must not, last: message is not JSON/,
     quarantined: true,
   },
   {
@@ -62,7 +96,18 @@ const HOSTILE: readonly Hostile[] = [
       };
       more();
     },
-    failure: /must not/,
+    failure: /must not, last: more events than the limit allows/,
+  },
+  {
+    what: 'floods with notices',
+    answer(_, socket) {
+      const text = JSON.stringify(['NOTICE', 'x'.repeat(100_000)]);
+      const more = (error?: Error | null): void => {
+        if (!error) socket.send(text, more);
+      };
+      more();
+    },
+    failure: /sent more than 40000000 bytes/,
   },
   {
     what: 'sends events that do not match the filter',
@@ -73,6 +118,7 @@ const HOSTILE: readonly Hostile[] = [
       );
       socket.send(`["EOSE","${id}"]`);
     },
+    failure: /not asked for/,
     quarantined: true,
   },
   {
@@ -85,6 +131,7 @@ const HOSTILE: readonly Hostile[] = [
       );
       socket.send(`["EOSE","${id}"]`);
     },
+    failure: /id or signature is wrong/,
     quarantined: true,
   },
   {
@@ -96,10 +143,22 @@ const HOSTILE: readonly Hostile[] = [
         else socket.send(frame(id, honest[n++ % honest.length]!));
       }, 300);
     },
+    failure: TIME_IS_OVER,
+  },
+  {
+    what: 'reconciles without an end',
+    negentropy: anotherFingerprint,
+    answer: givePage,
+    failure: TIME_IS_OVER,
+  },
+  {
+    what: 'answers negentropy with garbage and pages well',
+    negentropy: () => '61ffff',
+    answer: givePage,
   },
   {
     what: 'announces events by negentropy and gives none of them',
-    negentropy: true,
+    negentropy: announce,
     answer: (id, socket) => socket.send(`["EOSE","${id}"]`),
     failure: /gives nothing/,
   },
@@ -118,43 +177,44 @@ const HOSTILE: readonly Hostile[] = [
     what: 'compresses a bomb',
     compress: true,
     answer: (_, socket) => socket.send(`["NOTICE","${'a'.repeat(64 * 1_048_576)}"]`),
-    failure: /./,
+    failure: /Max payload size exceeded/,
   },
   {
-    what: 'hands out an event of 10 MB',
+    what: 'hands out an event of 10 MB before the good ones',
+    answer(id, socket, filter) {
+      socket.send(frame(id, { ...honest[0]!, content: 'x'.repeat(10_000_000) }));
+      givePage(id, socket, filter);
+    },
+  },
+  {
+    what: 'hands out an event of 10 MB and then nothing',
     answer: (id, socket) =>
       socket.send(frame(id, { ...honest[0]!, content: 'x'.repeat(10_000_000) })),
-    failure: /./,
+    failure: TIME_IS_OVER,
   },
 ];
-
-/** The answer of a relay that has the honest events. */
-function announce(hex: string): string {
-  const builder = new ItemsBuilder();
-  for (const { created_at, id } of honest) builder.add(created_at, id);
-  const answer = respond(builder.seal(), Buffer.from(hex, 'hex'), 60_000);
-  return answer.ok ? hexOf(answer.value) : '61';
-}
 
 interface Running {
   readonly url: string;
   close(): void;
 }
 
-function startHostile({ answer, compress = false, negentropy = false }: Hostile): Promise<Running> {
+function startHostile({ answer, compress = false, negentropy }: Hostile): Promise<Running> {
   const http = createServer((_, response) => response.writeHead(404).end());
   const server = new WebSocketServer({ server: http, perMessageDeflate: compress });
   server.on('connection', (socket) => {
     socket.on('error', () => socket.terminate());
     socket.on('message', (data) => {
-      const [verb, id, second, third] = JSON.parse(data.toString()) as string[];
-      if (verb?.startsWith('NEG-') && negentropy) {
-        const message = verb === 'NEG-OPEN' ? third : second;
-        if (message !== undefined) socket.send(JSON.stringify(['NEG-MSG', id, announce(message)]));
+      const [verb, id, ...rest] = JSON.parse(data.toString()) as [string, string, ...unknown[]];
+      if (verb.startsWith('NEG-') && negentropy) {
+        const message = verb === 'NEG-OPEN' ? rest[1] : rest[0];
+        if (typeof message === 'string') {
+          socket.send(JSON.stringify(['NEG-MSG', id, negentropy(message)]));
+        }
         return;
       }
       if (verb === 'NEG-OPEN') socket.send('["NOTICE","unknown message NEG-OPEN"]');
-      if (verb === 'REQ') answer(id ?? '', socket);
+      if (verb === 'REQ') answer(id, socket, rest[0] as PlainFilter);
     });
   });
   return listening(http, () => {
@@ -183,6 +243,7 @@ describe('among hostile upstreams', () => {
     env: {
       FETCH_ALLOW_LOOPBACK: 'on',
       FETCH_PIECE_SECONDS: String(PIECE_SECONDS),
+      FETCH_PIECE_BYTES: String(PIECE_BYTES),
       FETCH_COVERAGE_HOURS: '0',
     },
   });
@@ -193,7 +254,7 @@ describe('among hostile upstreams', () => {
   const rows = new Map<string, Record<string, unknown>>();
 
   beforeAll(async () => {
-    good = await startForeignRelay(honest);
+    good = await startForeignRelay(undisturbed);
     hostile = await Promise.all(HOSTILE.map(startHostile));
     const loop = createServer((request, response) => {
       response.writeHead(302, { location: `http://${request.headers.host}/` }).end();
@@ -207,23 +268,31 @@ describe('among hostile upstreams', () => {
     await until(
       async () => {
         const { rows: found } = await fetching.pool.query<Record<string, unknown>>(
-          `select s.url, s.state, s.reason, s.last_failure, s.successes + s.failures as visits,
+          `select s.url, s.state, s.reason, s.last_failure, s.uptime, s.failures_in_row,
+            s.bytes::float, s.new_per_request, s.successes + s.failures as visits,
             (select count(*)::int from fetch_ranges r where r.source = s.id) as ranges from sources s`,
         );
         for (const row of found) rows.set(String(row['url']), row);
         return found.length > 0 && found.every((row) => Number(row['visits']) > 0);
       },
-      { timeoutMs: (PIECE_SECONDS + 15) * 1_000, what: 'every piece to end' },
+      { timeoutMs: (PIECE_SECONDS + 45) * 1_000, what: 'every piece to end' },
     );
-  }, 90_000);
+  }, 150_000);
   afterAll(async () => {
     await fetching.close();
     await good.close();
     for (const relay of hostile) relay.close();
   });
 
+  /** What the fetcher's log says of a source. */
+  const logged = (url: string): Record<string, unknown>[] =>
+    readFileSync(join(system().directory, 'log', 'fetch.log'), 'utf8')
+      .split('\n')
+      .filter((line) => line.includes(url))
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+
   it('the honest one is fetched whole', async () => {
-    const wanted = idsOf(honest);
+    const wanted = idsOf(undisturbed);
     await until(
       async () => {
         const ids = await fetching.storedIds();
@@ -231,26 +300,72 @@ describe('among hostile upstreams', () => {
       },
       { what: 'the honest events to be stored' },
     );
-    expect(rows.get(new URL(good.url).href)).toMatchObject({ state: 'active', ranges: 1 });
+    expect(rows.get(new URL(good.url).href)).toMatchObject({
+      state: 'active',
+      ranges: 1,
+      uptime: 1,
+      failures_in_row: 0,
+    });
+    expect(rows.get(new URL(good.url).href)?.['new_per_request']).toBeGreaterThan(0);
   });
 
-  it.each(HOSTILE.map((each, n) => [each.what, each, n] as const))(
-    'one that %s gets no seconds covered, and its record says why',
-    (_, { failure, quarantined }, n) => {
-      const row = rows.get(hostile[n]!.url);
+  const BAD = HOSTILE.flatMap((each, n) => (each.failure ? [[each.what, each, n] as const] : []));
+  it.each(BAD)(
+    'one that %s gets no seconds covered, and its record, its score and the log say why',
+    (_, { failure, quarantined = false }, n) => {
+      const url = hostile[n]!.url;
+      const row = rows.get(url);
       expect(row).toMatchObject({
         ranges: 0,
-        state: quarantined === true ? 'quarantined' : 'active',
+        state: quarantined ? 'quarantined' : 'active',
+        last_failure: expect.stringMatching(failure!),
+        reason: quarantined ? expect.stringMatching(/invalid or not what was asked/) : null,
+        failures_in_row: 1,
+        new_per_request: 0,
       });
-      if (failure !== undefined) expect(row?.['last_failure']).toMatch(failure);
-      if (quarantined === true) expect(row?.['reason']).toMatch(/invalid or not what was asked/);
+      expect(row?.['uptime']).toBeLessThan(1);
+      const lines = logged(url);
+      expect(lines).toContainEqual(
+        expect.objectContaining({
+          severity: 'WARNING',
+          message: 'source visited',
+          failure: row?.['last_failure'],
+        }),
+      );
+      expect(lines.some(({ message }) => message === 'source is quarantined')).toBe(quarantined);
     },
   );
 
+  const GOOD = HOSTILE.flatMap((each, n) => (each.failure ? [] : [[each.what, n] as const]));
+  it.each(GOOD)('one that %s is fetched whole all the same', (_, n) => {
+    expect(rows.get(hostile[n]!.url)).toMatchObject({
+      ranges: 1,
+      state: 'active',
+      last_failure: null,
+      failures_in_row: 0,
+      uptime: 1,
+    });
+  });
+
   it('one that redirects in circles is no relay', () => {
     const row = rows.get(elsewhere.url);
-    expect(row).toMatchObject({ ranges: 0, state: 'active' });
+    expect(row).toMatchObject({ ranges: 0, state: 'active', failures_in_row: 1 });
     expect(row?.['last_failure']).toMatch(/302/);
+    expect(logged(elsewhere.url)).toContainEqual(
+      expect.objectContaining({ severity: 'WARNING', failure: row?.['last_failure'] }),
+    );
+  });
+
+  it('none gets more bytes or memory out of us than a visit has', () => {
+    // What is on its way when the bound is reached comes on top.
+    const bytesMax = 2 * PIECE_BYTES + 5_000_000;
+    for (const row of rows.values()) expect(row['bytes']).toBeLessThan(bytesMax);
+    const status = readFileSync(`/proc/${system().pid('fetch')}/status`, 'utf8');
+    const peak = 1_024 * Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]);
+    process.stdout.write(
+      `${rows.size} hostile and honest sources: fetch took ${Math.round(peak / 1_048_576)} MiB at most\n`,
+    );
+    expect(peak).toBeLessThan(MEMORY_BYTES_MAX);
   });
 
   it('nothing forged or unasked is stored', async () => {

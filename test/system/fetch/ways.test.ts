@@ -19,6 +19,7 @@ describe('beside the scheduled visits', () => {
       FETCH_ALLOW_LOOPBACK: 'on',
       FETCH_COVERAGE_HOURS: '0',
       FETCH_OUTBOX: 'on',
+      FETCH_PROBES: 'on',
       FETCH_SECRET_KEY: Buffer.from(secretKeyOf('fetcher')).toString('hex'),
     },
   });
@@ -164,5 +165,100 @@ describe('beside the scheduled visits', () => {
     ).then((rows) =>
       expect(rows).toEqual([{ url: 'wss://outbox.example/', filters: [{ authors: [author] }] }]),
     );
+  });
+
+  it('what came from a relay is not offered back to it, and what is stored late is sent', async () => {
+    const theirs = signedEvent({ key: 61, created_at: now - 5, content: 'theirs' });
+    const ours = signedEvent({ key: 61, created_at: now - 9, content: 'ours' });
+    const late = signedEvent({ key: 61, created_at: now - 50_000, content: 'late' });
+    const relay = await relayWith(theirs);
+    const offered = () => relay.said('EVENT').map(([, event]) => (event as NostrEvent).id);
+    const publish = async (event: NostrEvent) => {
+      const client = await SocketClient.open(system().urls[0] ?? '');
+      await client.publish(event);
+      await client.close();
+      await until(() => served(event.id), { what: 'an event of ours to be stored' });
+    };
+    await publish(ours);
+    await fetching.add([relay.url], { authors: [ours.pubkey] });
+    await fetching.pool.query("update sources set direction = 'both' where url = $1", [
+      new URL(relay.url).href,
+    ]);
+    const visitUntil = async (id: string) => {
+      await until(
+        async () => {
+          await fetching.visit();
+          return offered().includes(id);
+        },
+        { what: 'an event of ours to be sent' },
+      );
+    };
+    await visitUntil(ours.id);
+    await until(() => served(theirs.id), { what: 'an event of theirs to be fetched' });
+    await publish(late);
+    await visitUntil(late.id);
+    expect(offered()).toEqual([ours.id, late.id]);
+  });
+
+  it('one that sends few invalid events at a time is quarantined in the end', async () => {
+    const forged = [1, 2, 3, 4, 5].map((n) => ({
+      ...signedEvent({ key: 71, created_at: now - n, content: `${n}` }),
+      content: 'forged',
+    }));
+    const relay = await startSmallRelay([], {
+      instead: ([verb, id], client) => {
+        if (verb === 'NEG-OPEN') client.send(['NEG-ERR', id, 'unsupported: no']);
+        if (verb !== 'REQ') return verb !== 'CLOSE';
+        for (const event of forged) client.send(['EVENT', id, event]);
+        client.send(['EOSE', id]);
+        return true;
+      },
+    });
+    relays.push(relay);
+    await fetching.add([relay.url]);
+    const reason = await until(
+      async () => {
+        await fetching.visit();
+        const { rows } = await fetching.pool.query<{ reason: string }>(
+          "select reason from sources where url = $1 and state = 'quarantined'",
+          [new URL(relay.url).href],
+        );
+        return rows[0]?.reason ?? false;
+      },
+      { what: 'the relay to be quarantined' },
+    );
+    expect(reason).toMatch(/^about 2\d of the last 2\d events were invalid/);
+  });
+
+  it('a candidate is probed once, and nothing is fetched from it', async () => {
+    const event = signedEvent({ key: 81, created_at: now, content: 'not yet' });
+    const relay = await relayWith(event);
+    const url = new URL(relay.url).href;
+    await fetching.pool.query(
+      "insert into sources (url, origin, state) values ($1, 'probe', 'paused')",
+      [url],
+    );
+    const found = await until(
+      async () => {
+        await fetching.visit();
+        const { rows } = await fetching.pool.query<Record<string, unknown>>(
+          'select state, nip77, probe, requests from sources where url = $1 and probed_at is not null',
+          [url],
+        );
+        return rows[0] ?? false;
+      },
+      { what: 'the candidate to be probed' },
+    );
+    expect(found).toEqual({
+      state: 'paused',
+      nip77: false,
+      requests: '0',
+      probe: expect.objectContaining({ openMs: expect.any(Number), negentropy: false }),
+    });
+    const asked = relay.said('REQ').length;
+    await fetching.visit();
+    await fetching.visit();
+    expect(relay.said('REQ')).toHaveLength(asked);
+    expect(await served(event.id)).toBe(false);
   });
 });

@@ -1,6 +1,8 @@
 import { openBroadcast } from '../../../functions/cloud/broadcast.ts';
 import { openLog } from '../../../functions/cloud/log.ts';
+import { Registry } from '../../../functions/cloud/metrics/registry.ts';
 import { openPubSub } from '../../../functions/cloud/pubsub.ts';
+import { countOf } from '../../support/metrics.ts';
 import { type Script, startScriptedPubSub } from '../../support/scripted-pubsub.ts';
 import { until } from '../../support/until.ts';
 
@@ -15,6 +17,7 @@ async function follow(script: Script, onMessage: (data: string) => void = () => 
   const server = await startScriptedPubSub(script);
   const pubsub = openPubSub({ GOOGLE_CLOUD_PROJECT: 'demo', PUBSUB_EMULATOR_HOST: server.host });
   const breaks: string[] = [];
+  const metrics = new Registry('relay');
   const broadcast = await openBroadcast({
     pubsub,
     topic: 'stored',
@@ -22,6 +25,7 @@ async function follow(script: Script, onMessage: (data: string) => void = () => 
     onMessage: (data) => onMessage(data.toString()),
     onBreak: (why) => breaks.push(why),
     log,
+    metrics,
     keepAliveMs: 50,
   });
   open.push(async () => {
@@ -29,7 +33,7 @@ async function follow(script: Script, onMessage: (data: string) => void = () => 
     server.close();
     await pubsub.close();
   });
-  return { breaks };
+  return { breaks, metrics };
 }
 
 afterEach(async () => {
@@ -41,6 +45,18 @@ const message = (text: string, ackId: string) => ({
 });
 
 describe('broadcast', () => {
+  it('counts each stream that broke', async () => {
+    let streams = 0;
+    const { metrics } = await follow({
+      pull(stream) {
+        streams += 1;
+        if (streams < 3) stream.end();
+      },
+    });
+    expect(countOf(metrics, 'fast_lane_breaks_total')).toBe(0);
+    await until(() => countOf(metrics, 'fast_lane_breaks_total') === 2, { what: 'two breaks' });
+  });
+
   it('notices a server that answered once and then fell silent, and opens a new stream', async () => {
     let streams = 0;
     const { breaks } = await follow({

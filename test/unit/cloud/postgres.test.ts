@@ -1,5 +1,6 @@
 import { connect, Socket } from 'node:net';
 import { type Log, openLog } from '../../../functions/cloud/log.ts';
+import { Registry } from '../../../functions/cloud/metrics/registry.ts';
 import {
   openPostgres,
   type Postgres,
@@ -10,6 +11,7 @@ import { migrate } from '../../../functions/database/migrate.ts';
 import { queryEvents } from '../../../functions/database/read.ts';
 import { writeEvents } from '../../../functions/database/write.ts';
 import { eventText } from '../../../functions/nostr/event.ts';
+import { countOf } from '../../support/metrics.ts';
 import { usePostgres } from '../../support/postgres.ts';
 import { unsigned } from '../../support/unsigned.ts';
 import { until } from '../../support/until.ts';
@@ -97,6 +99,31 @@ function connectorTo(url: string, stale: boolean): SqlConnector & { closed: bool
   };
   return connector;
 }
+
+describe('metrics of the pool', () => {
+  it('count every wait for a connection, and say who has one and who waits', async () => {
+    const { url } = await server.createDatabase();
+    const metrics = new Registry('relay');
+    const { pool } = await start({ DATABASE_URL: url, DATABASE_POOL_MAX: 1, metrics });
+    const state = (of: string) => countOf(metrics, 'database_connections', { state: of });
+    const client = await pool.connect();
+    const waiting = pool.query('select 1');
+    expect([state('active'), state('idle'), state('waiting')]).toEqual([1, 0, 1]);
+    expect(countOf(metrics, 'database_wait')).toBe(1);
+    client.release();
+    await waiting;
+    expect(countOf(metrics, 'database_wait')).toBe(2);
+    expect([state('active'), state('idle'), state('waiting')]).toEqual([0, 1, 0]);
+  });
+
+  it('count a wait that was in vain', async () => {
+    const metrics = new Registry('relay');
+    const { pool } = await start({ DATABASE_URL: 'postgres://127.0.0.1:1/none', metrics });
+    await expect(pool.query('select 1')).rejects.toThrow();
+    await expect(pool.connect()).rejects.toThrow();
+    expect(countOf(metrics, 'database_wait')).toBe(2);
+  });
+});
 
 describe('openPostgres by an instance of Cloud SQL', () => {
   const instance = {

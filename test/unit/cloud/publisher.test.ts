@@ -1,4 +1,5 @@
 import { decodeLines, FORMAT } from '../../../functions/cloud/envelope.ts';
+import { Registry } from '../../../functions/cloud/metrics/registry.ts';
 import {
   batchLines,
   openPublisher,
@@ -6,6 +7,7 @@ import {
   type PublisherOptions,
 } from '../../../functions/cloud/publisher.ts';
 import { openPubSub } from '../../../functions/cloud/pubsub.ts';
+import { countOf, meanOf } from '../../support/metrics.ts';
 import {
   type PublishRequest,
   type Script,
@@ -22,8 +24,9 @@ const open: (() => Promise<void>)[] = [];
 async function start(
   publish: NonNullable<Script['publish']>,
   options: Partial<PublisherOptions> = {},
-): Promise<{ publisher: Publisher; requests: PublishRequest[] }> {
+): Promise<{ publisher: Publisher; requests: PublishRequest[]; metrics: Registry }> {
   const requests: PublishRequest[] = [];
+  const metrics = new Registry('relay');
   const server = await startScriptedPubSub({
     publish(request) {
       requests.push(request);
@@ -36,6 +39,7 @@ async function start(
     topic: 'incoming',
     pendingBytesMax: 10_000_000,
     deadlineMs: 5_000,
+    metrics,
     ...options,
   });
   open.push(async () => {
@@ -43,7 +47,7 @@ async function start(
     await publisher.close();
     await pubsub.close();
   });
-  return { publisher, requests };
+  return { publisher, requests, metrics };
 }
 
 afterEach(async () => {
@@ -156,7 +160,10 @@ describe('publisher', () => {
   it('keeps deadlines where the client under it does not', async () => {
     const { promise: never, resolve } = Promise.withResolvers<string>();
     const raw = { publish: () => never, close: async () => undefined };
-    const publisher = batchLines({ pendingBytesMax: 1_000, slots: 1, deadlineMs: 50 }, raw);
+    const publisher = batchLines(
+      { pendingBytesMax: 1_000, slots: 1, deadlineMs: 50, metrics: new Registry('relay') },
+      raw,
+    );
     const sent = publisher.publish({ meta: {} }).catch((error: unknown) => error);
     await new Promise((turn) => setImmediate(turn));
     await expect(publisher.publish({ meta: {} })).rejects.toMatchObject({ code: 'deadline' });
@@ -195,5 +202,21 @@ describe('publisher', () => {
     await closed;
     await last;
     expect(requests.map(metasOf)).toEqual([[0]]);
+  });
+
+  it('counts its messages by how many lines they hold, and times them', async () => {
+    const { publisher, metrics } = await start(() => 'ok', { slots: 1 });
+    await Promise.all([1, 2, 3].map((n) => publisher.publish({ meta: { n } })));
+    expect(countOf(metrics, 'publish_batch')).toBe(1);
+    expect(meanOf(metrics, 'publish_batch')).toBe(3);
+    expect(countOf(metrics, 'publish_duration')).toBe(1);
+    expect(countOf(metrics, 'publish_failures_total')).toBe(0);
+  });
+
+  it('counts a message that Pub/Sub does not take as failed, and not its time', async () => {
+    const { publisher, metrics } = await start(() => PERMISSION_DENIED);
+    await expect(publisher.publish({ meta: { n: 1 } })).rejects.toThrow();
+    expect(countOf(metrics, 'publish_failures_total')).toBe(1);
+    expect(countOf(metrics, 'publish_duration')).toBe(0);
   });
 });

@@ -1,11 +1,12 @@
+import pg from 'pg';
 import { currentPosition, readChanges } from '../../../functions/database/changes.ts';
 import { migrate } from '../../../functions/database/migrate.ts';
+import { listMonths, monthAt } from '../../../functions/database/months.ts';
 import {
   dropMonth,
   emptyBefore,
-  listMonths,
   makeMonth,
-  monthAt,
+  settle,
 } from '../../../functions/database/partitions.ts';
 import { queryEvents } from '../../../functions/database/read.ts';
 import { writeEvents } from '../../../functions/database/write.ts';
@@ -149,7 +150,66 @@ describe('partitions', () => {
     const { rows } = await database.pool.query('select * from event_tags');
     expect(rows).toEqual([]);
   });
+
+  it.each(['a month', 'the catch-all'])(
+    'that were dropped of tags only leave the events, too, and no tag: %s',
+    async (what) => {
+      const months = [1, 2].map((n) => monthAt(at(2026, n)));
+      for (const month of months) await makeMonth(database.pool, month);
+      const time = what === 'a month' ? at(2026, 1) : at(2020, 1);
+      const young = note(at(2026, 2));
+      await write(note(time), young);
+      const position = await currentPosition(database.pool);
+      const reading = await database.pool.connect();
+      await reading.query('begin');
+      await reading.query('select from events');
+      await cutOff((pool) =>
+        what === 'a month' ? dropMonth(pool, months[0]!) : emptyBefore(pool),
+      );
+      await reading.query('commit');
+      reading.release();
+      // The tags are gone; this event's will have none to go with.
+      await write(note(time + 1));
+      expect(await settle(database.pool)).toBe(true);
+      expect(await found()).toEqual([young.id]);
+      const { rows } = await database.pool.query('select created_at::int from event_tags');
+      expect(rows).toEqual([{ created_at: young.created_at }]);
+      const bounds = await Promise.all([
+        listMonths(database.pool),
+        listMonths(database.pool, 'event_tags'),
+      ]);
+      expect(bounds[0]).toEqual(bounds[1]);
+      const { changes } = (await readChanges(database.pool, position, { rowsMax: 10 })) as {
+        changes: { type: string }[];
+      };
+      expect(changes.filter(({ type }) => type === 'dropped')).toHaveLength(1);
+      // Once only: what comes now is nobody's business.
+      const late = note(time + 2);
+      await write(late);
+      expect(await settle(database.pool)).toBe(true);
+      expect(await found()).toEqual([young.id, late.id]);
+    },
+  );
 });
+
+/** Kills a change of partitions when it has done the tags and waits for the events. */
+async function cutOff(change: (pool: pg.Pool) => Promise<void>): Promise<void> {
+  const pool = new pg.Pool({ connectionString: database.url });
+  pool.on('connect', (client) => client.on('error', () => undefined));
+  const failed = expect(change(pool)).rejects.toThrow();
+  await until(
+    async () => {
+      const { rows } = await database.pool.query(
+        `select pg_terminate_backend(pid) from pg_locks where mode = 'AccessExclusiveLock'
+          and not granted and relation = 'events'::regclass`,
+      );
+      return rows.length > 0;
+    },
+    { what: 'the change to wait for the events' },
+  );
+  await failed;
+  await pool.end();
+}
 
 /** Whether somebody waits to have a table to himself. */
 async function waitsFor(table: string): Promise<boolean> {

@@ -1,6 +1,8 @@
+import { currentPosition, readChanges } from '../../../functions/database/changes.ts';
 import { merge } from '../../../functions/database/merge-months.ts';
 import { migrate } from '../../../functions/database/migrate.ts';
-import { listMonths, makeMonth, monthAt } from '../../../functions/database/partitions.ts';
+import { listMonths, monthAt } from '../../../functions/database/months.ts';
+import { makeMonth } from '../../../functions/database/partitions.ts';
 import { readProvenance } from '../../../functions/database/provenance.ts';
 import { addSource, removeSource, type Source } from '../../../functions/database/sources.ts';
 import { type Seen, writeEvents } from '../../../functions/database/write.ts';
@@ -51,6 +53,19 @@ describe('where an event was first seen', () => {
       kind: 1,
       createdAt: note.created_at,
     });
+  });
+
+  it('comes with the changes log as a time, for regular events and for kept ones', async () => {
+    const position = await currentPosition(database.pool);
+    const [note, profile, old] = [1, 0, 7].map((kind) => unsigned({ kind, content: 'logged' }));
+    await write([note!, { seenAt: 50 }], [profile!, fetched(60)], [old!]);
+    const read = await readChanges(database.pool, position, { rowsMax: 10 });
+    const times = new Map<string, number | undefined>();
+    for (const change of read.gap ? [] : read.changes) {
+      if (change.type === 'added') times.set(change.id, change.seenAt);
+    }
+    expect([note, profile, old].map((event) => times.get(event!.id))).toEqual([50, 60, undefined]);
+    expect(times.size).toBe(3);
   });
 
   it('is nowhere for an event that is not held, also where its key is that of another', async () => {

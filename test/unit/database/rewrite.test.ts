@@ -1,19 +1,14 @@
 import { hash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import pg from 'pg';
+import { CHANGES_LEFT_MAX } from '../../../functions/database/bring-over.ts';
 import { currentPosition, readChanges } from '../../../functions/database/changes.ts';
+import { makeLogDay, trimLog } from '../../../functions/database/changes-log.ts';
 import { DELETED_EVENTS_MAX, dropKinds } from '../../../functions/database/drop-kinds.ts';
 import { merge, mergeOldest } from '../../../functions/database/merge-months.ts';
 import { migrate } from '../../../functions/database/migrate.ts';
-import {
-  beforeOf,
-  dropMonth,
-  kindsOf,
-  listMonths,
-  type Month,
-  makeMonth,
-  monthAt,
-} from '../../../functions/database/partitions.ts';
+import { beforeOf, listMonths, type Month, monthAt } from '../../../functions/database/months.ts';
+import { dropMonth, kindsOf, makeMonth } from '../../../functions/database/partitions.ts';
 import { queryEvents } from '../../../functions/database/read.ts';
 import { continueRewrite, rewrite, stepRewrite } from '../../../functions/database/rewrite.ts';
 import { writeEvents } from '../../../functions/database/write.ts';
@@ -66,6 +61,16 @@ const makeMonths = async (count: number, first = at(2024, 1)): Promise<Month[]> 
   const months = Array.from({ length: count }, (_, n) => monthAt(first, n));
   for (const month of months) await makeMonth(database.pool, month);
   return months;
+};
+const phase = async () => (await database.pool.query('select phase from rewrites')).rows[0]?.phase;
+/** Whether somebody waits to have a table to himself. */
+const waitsFor = async (table: string) => {
+  const { rows } = await database.pool.query(
+    `select from pg_locks where mode = 'AccessExclusiveLock' and not granted
+      and relation = $1::regclass`,
+    [table],
+  );
+  return rows.length > 0;
 };
 const fileOf = async (table: string) =>
   (await database.pool.query('select pg_relation_filenode($1::regclass) as file', [table])).rows[0];
@@ -164,26 +169,66 @@ describe('a rewrite', () => {
     await expectStored(events);
   });
 
-  it('looks for tags that nothing names only while nobody waits for it', async () => {
+  it('copies no tag without its event, be it an orphan or of an event that came meanwhile', async () => {
+    const months = await makeMonths(2);
+    const [kept, brief] = [note(months[0]!.from), note(months[0]!.from + 1)];
+    await write(kept);
+    const orphan = `insert into event_tags select tag, created_at, '${'0'.repeat(32)}', kind
+      from event_tags`;
+    await database.pool.query(orphan);
+    await merge(database.pool, 'y2024', months, AbortSignal.abort());
+    const part = async () => (await database.pool.query('select part from rewrites')).rows[0]?.part;
+    // Past the events, so that the copy sees only the tags of this one.
+    while ((await part()) < months.length) await stepRewrite(database.pool);
+    await write(brief);
+    while ((await part()) < 2 * months.length) await stepRewrite(database.pool);
+    await write(deletionOf(brief));
+    expect(await continueRewrite(database.pool)).toBe('done');
+    await expectStored([kept]);
+  });
+
+  it('never has others wait for a backlog of changes, and goes on when that is brought over', async () => {
     const months = await makeMonths(2);
     await merge(database.pool, 'y2024', months, AbortSignal.abort());
-    const phase = async () =>
-      (await database.pool.query('select phase from rewrites')).rows[0]?.phase;
-    // The log can be read only up to here, so that what the copy saw is left for the exchange.
+    // The log can be read only up to here, so that all that comes is left for the exchange. With
+    // this reader there, whoever wanted the table for himself would be refused.
     const slow = await database.pool.connect();
     await slow.query('begin');
+    await slow.query('select pg_current_xact_id() from event_tags');
     await slow.query('select pg_current_xact_id()');
-    const brief = note(months[0]!.from);
-    await write(brief);
-    await write(deletionOf(brief));
-    while ((await phase()) !== 'event_tags') await stepRewrite(database.pool);
-    await stepRewrite(database.pool);
-    expect(await phase()).toBe('follow');
+    const events = many(CHANGES_LEFT_MAX + 1, months[0]!.from, 1);
+    await write(...events);
+    expect(await continueRewrite(database.pool)).toBe('waits');
+    expect(await phase()).toBe('event_tags');
+    await expectStored(events);
     await slow.query('commit');
     slow.release();
-    expect(await continueRewrite(database.pool)).toBe(true);
-    await expectStored([]);
+    expect(await continueRewrite(database.pool)).toBe('done');
+    expect(await names()).toEqual(['y2024']);
+    await expectStored(events);
   });
+
+  it.each(['event_tags', 'events'] as const)(
+    'gives %s back where too much was written while it waited for them',
+    async (table) => {
+      const months = await makeMonths(2);
+      await merge(database.pool, 'y2024', months, AbortSignal.abort());
+      while ((await phase()) !== table) await stepRewrite(database.pool);
+      const reading = await database.pool.connect();
+      await reading.query('begin');
+      await reading.query(`select from ${table}`);
+      const step = stepRewrite(database.pool);
+      await until(() => waitsFor(table), { what: 'the exchange to wait for the reader' });
+      const events = many(CHANGES_LEFT_MAX + 1, months[0]!.from, 1);
+      await write(...events);
+      await reading.query('commit');
+      reading.release();
+      expect(await step).toBe('waits');
+      expect(await phase()).toBe(table);
+      expect(await continueRewrite(database.pool)).toBe('done');
+      await expectStored(events);
+    },
+  );
 
   it('is given up when its month is dropped meanwhile, and leaves nothing behind', async () => {
     const months = await makeMonths(3);
@@ -191,7 +236,7 @@ describe('a rewrite', () => {
     await write(...events);
     await merge(database.pool, 'y2024', months, AbortSignal.abort());
     await dropMonth(database.pool, months[0]!);
-    expect(await continueRewrite(database.pool)).toBe(false);
+    expect(await continueRewrite(database.pool)).toBe('void');
     expect(await merge(database.pool, 'y2024', months.slice(1))).toBe(true);
     await expectStored(events.slice(1));
     const { rows } = await database.pool.query("select from pg_class where relname like '%_new'");
@@ -211,22 +256,50 @@ describe('a rewrite', () => {
     await expectStored(events);
   });
 
-  it('that was given up between the two tables is made up for by the next', async () => {
+  it('whose tags are exchanged is not given up for what others do, and keeps the log it needs', async () => {
     const months = await makeMonths(2);
     const events = months.map(({ from }) => note(from));
     await write(...events);
+    await makeLogDay(database.pool, Date.now());
     await merge(database.pool, 'y2024', months, AbortSignal.abort());
-    const exchanged = async () => (await listMonths(database.pool, 'event_tags')).length === 1;
-    while (!(await exchanged())) await stepRewrite(database.pool);
-    // Somebody else's doing: the month is in another file now.
-    await database.pool.query(`vacuum full events_${months[0]!.name}`);
-    expect(await continueRewrite(database.pool)).toBe(false);
-    expect(await merge(database.pool, 'y2024', months, AbortSignal.abort())).toBe(false);
+    while ((await phase()) !== 'events') await stepRewrite(database.pool);
     const late = note(months[1]!.from + 1);
     await write(late, deletionOf(events.shift()!));
-    expect(await merge(database.pool, 'y2024', months)).toBe(true);
+    // Somebody else's doing: the month is in another file now.
+    await database.pool.query(`vacuum full events_${months[0]!.name}`);
+    const later = Date.now() + 4 * 86_400_000;
+    expect(await trimLog(database.pool, later, 24)).toBe(0);
+    expect(await continueRewrite(database.pool)).toBe('done');
     expect(await names()).toEqual(['y2024']);
     await expectStored([...events, late]);
+    expect(await trimLog(database.pool, later, 24)).toBeGreaterThan(0);
+  });
+
+  it('that was given up between the two tables all the same is undone before anything else', async () => {
+    const months = await makeMonths(4);
+    const events = months.map(({ from }) => note(from));
+    await write(...events);
+    await merge(database.pool, 'y2024', months.slice(1, 3), AbortSignal.abort());
+    while ((await phase()) !== 'events') await stepRewrite(database.pool);
+    const late = note(months[1]!.from + 1);
+    await write(late);
+    // Nothing here does this; what the log said is lost, so the copy must not be used.
+    await database.pool.query("update changes_trimmed set below = '1000000000'");
+    expect(await continueRewrite(database.pool)).toBe('void');
+    await database.pool.query("update changes_trimmed set below = '0'");
+    await expectStored([...events, late]);
+    await expect(dropMonth(database.pool, months[0]!)).rejects.toThrow('cannot be dropped');
+    const before = beforeOf(months)!;
+    const plan = { target: before, sources: ['before'], kinds: [7] };
+    expect(await rewrite(database.pool, plan)).toBe(false);
+    for (const table of ['events', 'event_tags'] as const) {
+      const left = (await listMonths(database.pool, table)).map(({ name }) => name);
+      expect(left).toEqual([months[0]!.name, 'y2024', months[3]!.name]);
+    }
+    await expectStored([...events, late]);
+    expect(await rewrite(database.pool, plan)).toBe(true);
+    await dropMonth(database.pool, months[0]!);
+    await expectStored([...events.slice(1), late]);
   });
 
   it('never stops readers or writers, and none of them is made to give way', async () => {

@@ -1,10 +1,15 @@
-import { appendCoverage, readCoverage } from '../../../functions/database/coverage.ts';
+import {
+  appendCoverage,
+  newestCoverage,
+  readCoverage,
+} from '../../../functions/database/coverage.ts';
 import {
   coveredRanges,
   coverRange,
   uncoverRange,
 } from '../../../functions/database/fetch-ranges.ts';
 import { migrate } from '../../../functions/database/migrate.ts';
+import { recordProbe, unprobedSources, waitsForProbe } from '../../../functions/database/probes.ts';
 import {
   addSource,
   dueSources,
@@ -49,6 +54,8 @@ const RUN: SourceRun = {
   newEvents: 4,
   bytes: 5_000_000_000,
   invalid: 1,
+  withheld: 3,
+  suspect: 0,
   standing: { newPerRequest: 0.4, uptime: 1, failuresInRow: 0 },
   nextInSeconds: 600,
 };
@@ -123,6 +130,71 @@ describe('sources', () => {
     expect(await filtersOf(found)).toEqual([{ kinds: [0] }]);
   });
 
+  it('that are mere candidates wait for an operator, or for an author who writes there', async () => {
+    const paused = 'resume to fetch';
+    const byProbe = await addSource(database.pool, { url: urlOf(), origin: 'probe', paused });
+    const named = await configured();
+    await addSource(database.pool, { url: named.url, origin: 'probe', paused });
+    expect(await stateOf(byProbe)).toEqual(['paused', paused]);
+    expect(await stateOf(named)).toEqual(['active', undefined]);
+    await addSource(database.pool, { url: byProbe.url, origin: 'outbox' });
+    expect(await stateOf(byProbe)).toEqual(['active', undefined]);
+  });
+
+  it('that are mere candidates are probed once, and keep what was found', async () => {
+    const candidate = (origin: 'probe' | 'monitor') =>
+      addSource(database.pool, { url: urlOf(), origin, paused: 'resume to fetch' });
+    const [first, second, resumed] = [
+      await candidate('monitor'),
+      await candidate('probe'),
+      await candidate('probe'),
+    ];
+    await resumeSource(database.pool, resumed.id);
+    await pauseSource(database.pool, (await configured()).id);
+    const waiting = async (limit = 10) =>
+      (await unprobedSources(database.pool, { limit })).map(({ id }) => id);
+    expect(await waiting()).toEqual([first.id, second.id]);
+    expect(await waiting(1)).toEqual([first.id]);
+    expect(await waitsForProbe(database.pool, second.id)).toBe(true);
+    await recordProbe(database.pool, second.id, {
+      openMs: 12,
+      readMs: 34,
+      negentropy: true,
+      information: { name: 'R' },
+    });
+    expect(await waitsForProbe(database.pool, second.id)).toBe(false);
+    expect(await sourceById(database.pool, second.id)).toMatchObject({
+      state: 'paused',
+      nip77: true,
+      information: { name: 'R' },
+      probe: { openMs: 12, readMs: 34, negentropy: true, at: expect.any(Date) },
+    });
+    // One that was visited needs none.
+    await recordRun(database.pool, resumed.id, RUN);
+    await pauseSource(database.pool, resumed.id);
+    expect(await waiting()).toEqual([first.id]);
+  });
+
+  it('are judged by what they sent of late, which fades, and not by what was forgiven', async () => {
+    const { id, url } = await configured();
+    const run = (events: number, invalid: number) =>
+      recordRun(database.pool, id, { ...RUN, events, invalid });
+    expect(await run(10, 5)).toEqual({ seen: 15, invalid: 5 });
+    const { seen, invalid } = await run(10, 5);
+    expect([seen, invalid]).toEqual([expect.closeTo(28.5), expect.closeTo(9.5)]);
+    // A visit that brings nothing makes nobody better.
+    expect((await run(0, 0)).invalid).toBeCloseTo(9.5);
+    let last = invalid;
+    for (let n = 0; n < 30; n += 1) last = (await run(10, 0)).invalid;
+    expect(last).toBeLessThan(1);
+    await run(10, 9);
+    await quarantineSource(database.pool, id, 'forged events');
+    await resumeSource(database.pool, id);
+    expect(await run(1, 1)).toEqual({ seen: 2, invalid: 1 });
+    await addSource(database.pool, { url, origin: 'configured' });
+    expect(await run(1, 1)).toEqual({ seen: 2, invalid: 1 });
+  });
+
   it('are due in the order of their times while they are active', async () => {
     const [first, second, third, paused] = [
       await configured(),
@@ -178,6 +250,8 @@ describe('the record of a source', () => {
     await recordRun(database.pool, id, {
       ...RUN,
       failure: 'no WebSocket within 10 s',
+      withheld: 0,
+      suspect: 2,
       standing: { newPerRequest: 0.3, uptime: 0.8, failuresInRow: 1 },
     });
     const source = await sourceById(database.pool, id);
@@ -190,7 +264,10 @@ describe('the record of a source', () => {
         invalid: 2,
         successes: 1,
         failures: 1,
+        withheld: 3,
+        suspect: 2,
       },
+      lastRun: { withheld: 0, suspect: 2 },
       standing: { newPerRequest: 0.3, uptime: 0.8, failuresInRow: 1 },
       lastFailure: 'no WebSocket within 10 s',
       nip77: true,
@@ -296,4 +373,27 @@ it('coverage is kept as a series, newest first', async () => {
     { ...measured, method: 'sampled', measuredAt: expect.any(Date) },
   ]);
   expect(await readCoverage(database.pool, id, { limit: 1 })).toMatchObject([{ filterKey: 'k2' }]);
+});
+
+it('the newest measurements are read of those filters that are asked for', async () => {
+  const [a, b] = [await configured(), await configured()];
+  const measured = { theirs: 100, held: 90, method: 'negentropy' as const, since: 0, until: 9 };
+  await appendCoverage(database.pool, { ...measured, source: a.id, filterKey: 'k1' });
+  await appendCoverage(database.pool, { ...measured, source: a.id, filterKey: 'k1', held: 95 });
+  await appendCoverage(database.pool, { ...measured, source: a.id, filterKey: 'gone' });
+  await appendCoverage(database.pool, { ...measured, source: b.id, filterKey: 'k1', held: 7 });
+  const wanted = [
+    { source: a.id, filterKey: 'k1' },
+    { source: b.id, filterKey: 'k1' },
+    { source: b.id, filterKey: 'never measured' },
+  ];
+  const newest = await newestCoverage(database.pool, wanted);
+  expect(newest).toHaveLength(2);
+  expect(newest).toEqual(
+    expect.arrayContaining([
+      { source: a.id, filterKey: 'k1', theirs: 100, held: 95 },
+      { source: b.id, filterKey: 'k1', theirs: 100, held: 7 },
+    ]),
+  );
+  expect(await newestCoverage(database.pool, [])).toEqual([]);
 });

@@ -56,6 +56,52 @@ describe('the changes log', () => {
 });
 
 describe('the days of the changes log', () => {
+  it('stay while a transaction that is older than what they hold still writes', async () => {
+    const slow = await database.pool.connect();
+    await slow.query('begin');
+    await slow.query('select pg_current_xact_id()');
+    const begin = await currentPosition(database.pool);
+    const event = note(at(2026, 1));
+    await write(event);
+    await makeLogDay(database.pool, Date.now());
+    const later = Date.now() + 4 * 86_400_000;
+    // Whoever loaded a snapshot now could come no further than to where the log had been cut.
+    expect(await trimLog(database.pool, later, 1)).toBe(0);
+    await slow.query('commit');
+    slow.release();
+    expect(await readChanges(database.pool, begin, { rowsMax: 10 })).toMatchObject({
+      changes: [{ type: 'added', id: event.id }],
+    });
+    const position = await currentPosition(database.pool);
+    expect(await trimLog(database.pool, later, 1)).toBe(1);
+    expect(await readChanges(database.pool, position, { rowsMax: 10 })).toMatchObject({
+      gap: false,
+    });
+  });
+
+  it('are made and dropped without that a writer waits for who reads the log', async () => {
+    const reading = await database.pool.connect();
+    let written = 0;
+    for (const change of [
+      () => makeLogDay(database.pool, Date.now()),
+      () => trimLog(database.pool, Date.now() + 4 * 86_400_000, 1),
+    ]) {
+      await reading.query('begin');
+      await reading.query('select from changes');
+      let over = false;
+      const changing = change().finally(() => {
+        over = true;
+      });
+      await until(waitsForLog, { what: 'the change to wait for the reader' });
+      written += 1;
+      await write(note(at(2026, 1) + written));
+      expect(over).toBe(false);
+      await reading.query('commit');
+      expect(Number(await changing)).toBe(1);
+    }
+    reading.release();
+  });
+
   it('leave no time out when upkeep did not run for a while, with and without writes', async () => {
     const day = 86_400_000;
     const now = Date.now();
@@ -73,6 +119,15 @@ describe('the days of the changes log', () => {
     });
   });
 });
+
+/** Whether somebody waits to have the changes log to himself. */
+async function waitsForLog(): Promise<boolean> {
+  const { rows } = await database.pool.query(
+    `select from pg_locks where mode = 'AccessExclusiveLock' and not granted
+      and relation = 'changes'::regclass`,
+  );
+  return rows.length > 0;
+}
 
 describe('leases', () => {
   it('let one holder at a time in, until the lease is given back or runs out', async () => {

@@ -1,9 +1,12 @@
+import { Registry } from '../../../functions/cloud/metrics/registry.ts';
 import { type Fetcher, fetchHandler } from '../../../functions/fetch/handler.ts';
+import { countOf } from '../../support/metrics.ts';
 import { silentLog } from '../../support/pubsub.ts';
 
 /** Calls the handler as functions-framework does; gives the status and what was done. */
 async function call(method: string, body: unknown, fail?: Error) {
   const done: string[] = [];
+  const metrics = new Registry('fetch');
   const fetcher: Fetcher = {
     async plan() {
       if (fail !== undefined) throw fail;
@@ -26,9 +29,10 @@ async function call(method: string, body: unknown, fail?: Error) {
     once: () => response,
     end: () => response,
   };
-  const handler = fetchHandler(async () => fetcher, silentLog);
+  const handler = fetchHandler(async () => fetcher, silentLog, metrics);
   await handler({ method, body, headers: {} } as never, response as never);
-  return { status, done };
+  const failed = countOf(metrics, 'fail_total', { reason: 'error' });
+  return { status, done, failed };
 }
 
 const push = (attributes: Record<string, string>) => ({
@@ -38,7 +42,7 @@ const push = (attributes: Record<string, string>) => ({
 
 describe('the fetch function', () => {
   it('plans when the scheduler calls', async () => {
-    expect(await call('POST', {})).toEqual({ status: 200, done: ['plan'] });
+    expect(await call('POST', {})).toEqual({ status: 200, done: ['plan'], failed: 0 });
   });
 
   it('does the piece of work that a push names', async () => {
@@ -52,6 +56,7 @@ describe('the fetch function', () => {
       expect(await call('POST', push(attributes as Record<string, string>))).toEqual({
         status: 204,
         done: [],
+        failed: 0,
       });
     },
   );
@@ -60,5 +65,9 @@ describe('the fetch function', () => {
     expect((await call('POST', push({ source: '7' }), new Error('away'))).status).toBe(503);
     expect((await call('POST', {}, new Error('away'))).status).toBe(503);
     expect((await call('GET', {})).status).toBe(405);
+  });
+
+  it('counts a call in which our own side failed', async () => {
+    expect((await call('POST', {}, new Error('away'))).failed).toBe(1);
   });
 });

@@ -1,4 +1,4 @@
-import { monitoredRelays, outboxesOf } from '../../../functions/fetch/outbox.ts';
+import { monitoredRelays, outboxesOf, relaysInUse } from '../../../functions/fetch/outbox.ts';
 import { authorOf, unsigned } from '../../support/unsigned.ts';
 
 const list = (author: number, ...tags: string[][]) => unsigned({ author, kind: 10_002, tags });
@@ -43,4 +43,14 @@ describe('monitored relays', () => {
     ];
     expect(monitoredRelays(events)).toEqual(['wss://a.example/']);
   });
+});
+
+it('relays in use are those that two authors or more name, the most named ones first', () => {
+  const lists = [
+    list(1, ['r', 'wss://two.example'], ['r', 'wss://three.example'], ['r', 'wss://one.example']),
+    list(2, ['r', 'wss://three.example', 'read'], ['r', 'wss://TWO.example/', 'write']),
+    list(3, ['r', 'wss://three.example'], ['r', 'ws://plain.example'], ['p', 'wss://one.example']),
+    list(4, ['r', 'ws://plain.example'], ['r', 'wss://many.example'], ['r', 'wss://many.example']),
+  ];
+  expect(relaysInUse(lists)).toEqual(['wss://three.example/', 'wss://two.example/']);
 });

@@ -56,6 +56,21 @@ describe('the budget of a piece of work', () => {
     expect(delivered).toHaveLength(99);
   });
 
+  it('ends it at the requests that are wanted, but not in the middle of a crowded second', async () => {
+    const kinds = [1, 7, 9, 20, 30, 40, 50, 60];
+    const crowd = Array.from({ length: 320 }, (_, n) =>
+      unsigned({ created_at: 500, kind: kinds[n % kinds.length]!, content: `${n}` }),
+    );
+    const events = [...crowd, ...spread(400)];
+    const budget = { ...AMPLE, requestsWanted: 3 };
+    const { result } = await fetchFrom({ events, cap: 50 }, { budget, until: 500 });
+    expect(result.end).toBe('budget');
+    expect(result.requests).toBeGreaterThan(8);
+    expect(result.suspect).toEqual([]);
+    expect(result.covered[0]!.since).toBeLessThanOrEqual(500);
+    expect(result.covered[0]!.since).toBeGreaterThan(300);
+  });
+
   it('ends it at its number of events', async () => {
     const budget = { ...AMPLE, eventsMax: 60 };
     const { result } = await fetchFrom({ events: spread(200) }, { budget });

@@ -35,6 +35,16 @@ describe('the schedule of a source', () => {
     expect(some).toBeLessThan(INTERVAL_SECONDS_MAX);
   });
 
+  it('backs off up to an hour while our own side fails, and holds nothing against the source', () => {
+    const one = visits(1, { ours: true, unfinished: true });
+    expect(one).toEqual({ standing: { ...NEW, failuresInRow: 1 }, nextInSeconds: 60 });
+    const many = visits(100, { ours: true });
+    expect(many.nextInSeconds).toBe(INTERVAL_SECONDS_MAX);
+    expect(many.standing).toMatchObject({ uptime: 1, newPerRequest: 0 });
+    expect(many.standing.failuresInRow).toBeLessThan(DEAD_FAILURES);
+    expect(visits(1, {}, many.standing).standing.failuresInRow).toBe(0);
+  });
+
   it('goes on at once where the bounds of a run left something to fetch', () => {
     expect(visits(1, { unfinished: true }).nextInSeconds).toBe(INTERVAL_SECONDS_MIN);
   });

@@ -1,9 +1,8 @@
-import { probe } from '../../../functions/operate/probe.ts';
+import { migrate } from '../../../functions/database/migrate.ts';
+import { createDatabase, type TestDatabase } from '../../support/postgres.ts';
 import { runOperate } from '../../support/run-operator.ts';
 import { signedEvent } from '../../support/signed-events.ts';
 import { type SmallRelayOptions, startSmallRelay } from '../../support/small-relay.ts';
-
-const OPTIONS = { events: 5, timeoutMs: 5_000, nowMs: () => performance.now() };
 
 const answersNegentropy = (verb: string, words: string): SmallRelayOptions => ({
   instead([said, id], client) {
@@ -12,58 +11,14 @@ const answersNegentropy = (verb: string, words: string): SmallRelayOptions => ({
   },
 });
 
-describe('a probe', () => {
-  it('measures opening and reading, and tells what the relay gave', async () => {
-    const events = [1, 2, 3].map((n) => signedEvent({ created_at: n }));
-    const relay = await startSmallRelay(events, answersNegentropy('NEG-ERR', 'blocked: not now'));
-    const report = await probe(new URL(relay.url), OPTIONS);
-    await relay.close();
-    expect(report).toMatchObject({ events: 3, newestAt: 3, faults: 0, negentropy: true });
-    expect(report.failure).toBeUndefined();
-    expect(report.informationFailure).toEqual(expect.any(String));
-    expect(report.openMs).toBeGreaterThanOrEqual(0);
-    expect(report.readMs).toBeGreaterThanOrEqual(0);
-    expect(relay.said('REQ')[0]?.[2]).toEqual({ limit: 5 });
-  });
-
-  it('counts what the relay must not send', async () => {
-    const forged = { ...signedEvent(), content: 'changed' };
-    const relay = await startSmallRelay([forged], answersNegentropy('NEG-MSG', 'zz'));
-    const report = await probe(new URL(relay.url), OPTIONS);
-    await relay.close();
-    expect(report).toMatchObject({ events: 0, faults: 1 });
-  });
-
-  it('tells why a visit failed, at whichever step', async () => {
-    const refusing = await startSmallRelay([], {
-      instead([, id], client) {
-        client.send(['CLOSED', id, 'auth-required: who are you']);
-        return true;
-      },
-    });
-    const report = await probe(new URL(refusing.url), OPTIONS);
-    await refusing.close();
-    expect(report.failure).toBe('auth-required: who are you');
-    expect(report.openMs).toEqual(expect.any(Number));
-    const nobody = await probe(new URL('ws://127.0.0.1:1/'), OPTIONS);
-    expect(nobody.failure).toMatch(/^cannot reach /);
-    expect(nobody.openMs).toBeUndefined();
-  });
-
-  it.each([
-    ['NEG-MSG', '61', true],
-    ['NEG-ERR', 'blocked: this query is too big', true],
-    ['NEG-ERR', 'unsupported: negentropy is off', false],
-    ['CLOSED', 'unknown message', false],
-  ])('asks whether it speaks NIP-77: %s %s means %j', async (verb, words, speaks) => {
-    const relay = await startSmallRelay([], answersNegentropy(verb, words));
-    const report = await probe(new URL(relay.url), OPTIONS);
-    await relay.close();
-    expect(report.negentropy).toBe(speaks);
-  });
-});
-
 describe('distrise sources probe', () => {
+  let database: TestDatabase;
+  beforeAll(async () => {
+    database = await createDatabase();
+    await migrate(database.url);
+  });
+  afterAll(() => database.drop());
+
   it('shows what it found without a database, as facts and as JSON', async () => {
     const relay = await startSmallRelay(
       [signedEvent({ created_at: 1_700_000_000 })],
@@ -83,5 +38,31 @@ describe('distrise sources probe', () => {
     const { code, stdout } = await runOperate(['sources', 'probe', 'ws://127.0.0.1:1']);
     expect(code).toBe(3);
     expect(stdout).toMatch(/verdict +cannot reach/);
+  });
+
+  it('notes what it found with a paused source, of which it says nothing else', async () => {
+    const relay = await startSmallRelay(
+      [signedEvent()],
+      answersNegentropy('NEG-ERR', 'blocked: not now'),
+    );
+    const env = { DATABASE_URL: database.url };
+    const probe = (...more: string[]) =>
+      runOperate(['sources', 'probe', relay.url, '--save', ...more], { env });
+    const list = async () => (await runOperate(['sources', 'list'], { env })).stdout;
+    expect((await probe()).stdout).toMatch(/\nsource +1, paused\n$/);
+    expect(await list()).toMatch(
+      /paused .* probe .* probed; resume to fetch; opens in \d+ ms, NIP-77\n/,
+    );
+    await runOperate(['sources', 'resume', '1'], { env });
+    expect((await probe('--json')).json()).toMatchObject({ source: { id: 1, state: 'active' } });
+    await relay.close();
+    expect(await probe()).toMatchObject({ code: 3 });
+    const [source] = (await runOperate(['sources', 'list', '--json'], { env })).json() as object[];
+    expect(source).toMatchObject({
+      state: 'active',
+      nip77: true,
+      probe: { failure: expect.stringContaining('cannot reach'), at: expect.any(String) },
+    });
+    expect(source).not.toMatchObject({ probe: { openMs: expect.anything() } });
   });
 });

@@ -85,6 +85,32 @@ describe('distrise sources', () => {
     expect(await sourceByUrl(database.pool, URL_A)).toBeUndefined();
   });
 
+  it('takes limits of a visit, and shows them', async () => {
+    const limits = ['--visit-events', '5000', '--visit-bytes', '2000000'];
+    const more = ['--visit-requests', '50', '--visit-seconds', '20'];
+    expect(await json('sources', 'add', URL_A, ...limits, ...more)).toMatchObject({
+      limits: { eventsMax: 5_000, bytesMax: 2_000_000, requestsMax: 50, secondsMax: 20 },
+    });
+    expect((await run('sources', 'list')).stdout).toMatch(
+      / a visit: 5 000 events, 2 000 000 bytes, 50 requests, 20 s\n/,
+    );
+    await run('sources', 'add', URL_A, '--visit-seconds', '30');
+    expect(await json('sources', 'list')).toMatchObject([{ limits: { secondsMax: 30 } }]);
+  });
+
+  it.each([
+    ['--visit-events', '99', 'from 100 to 10000000'],
+    ['--visit-bytes', '1e6', 'from 1000000 to 10000000000'],
+    ['--visit-requests', 'many', 'from 10 to 100000'],
+    ['--visit-seconds', '241', 'from 5 to 240'],
+  ])('refuses %s %s and says what is allowed', async (option, value, allowed) => {
+    const { code, stderr } = await run('sources', 'add', URL_A, option, value);
+    expect(code).toBe(2);
+    expect(stderr).toContain(option);
+    expect(stderr).toContain(`Wanted: a whole number ${allowed}.`);
+    expect(await sourceByUrl(database.pool, URL_A)).toBeUndefined();
+  });
+
   it('refuses a file of authors that cannot be meant', async () => {
     const add = (file: string) => run('sources', 'add', URL_A, '--authors-file', file);
     expect(await add(fileOf(`${authorOf(1)}\nBob\n`))).toMatchObject({
@@ -127,14 +153,22 @@ describe('distrise sources', () => {
       newEvents: 0,
       bytes: 0,
       invalid: 3,
+      withheld: 1_200,
+      suspect: 2,
       failure: 'no WebSocket\nwithin 10 s',
       standing: { newPerRequest: 0, uptime: 0.8, failuresInRow: 2 },
       nextInSeconds: 120,
     });
     const list = async () => (await run('sources', 'list')).stdout;
-    expect(await list()).toMatch(/ 80\.0 % .* in 1m +failed 2×: no WebSocket within 10 s\n/);
+    expect(await list()).toMatch(
+      / 80\.0 % .* in 1m +failed 2×: no WebSocket within 10 s; withheld 1 200 events; /,
+    );
+    expect(await list()).toMatch(/; 2 s in doubt\n/);
+    expect(await json('sources', 'list')).toMatchObject([
+      { counts: { withheld: 1_200, suspect: 2 }, lastRun: { withheld: 1_200, suspect: 2 } },
+    ]);
     await quarantineSource(database.pool, id, '3 forged events');
-    expect(await list()).toMatch(/quarantined.* 3 forged events\n/);
+    expect(await list()).toMatch(/quarantined.* 3 forged events; /);
   });
 
   it('shows the coverage that was measured, newest first', async () => {

@@ -2,13 +2,18 @@ import { eventText, type NostrEvent } from '../../../functions/nostr/event.ts';
 import type { Filter } from '../../../functions/nostr/filter.ts';
 import { AnswerTooLarge } from '../../../functions/relay/answer-bytes.ts';
 import { Answers, type AskVersions, type QueryStored } from '../../../functions/relay/answers.ts';
+import type { Verdict } from '../../../functions/relay/engine-types.ts';
 import { EventIndex } from '../../../functions/relay/event-index.ts';
 import { Pending } from '../../../functions/relay/pending.ts';
 import { RecentWindow } from '../../../functions/relay/recent-window.ts';
 import { asEntry, authorOf, unsigned } from '../../support/unsigned.ts';
 
 const origin = { trace: 't', source: 'client', keys: [] };
-const accepted = Promise.resolve({ accepted: true, message: '' });
+const accepted = Promise.resolve<Verdict>({
+  accepted: true,
+  message: '',
+  outcome: 'accepted',
+});
 const signal = new AbortController().signal;
 
 /** Answers over a database of these events, with those pending, and no window. */
@@ -50,7 +55,7 @@ function answersOf(
     ...limits,
   });
   const find = async (...filters: Filter[]) =>
-    (await answers.find(filters, signal)).map(({ id }) => id);
+    (await answers.find(filters, signal)).events.map(({ id }) => id);
   return { find, asked, pending, gate, slow };
 }
 

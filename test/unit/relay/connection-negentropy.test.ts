@@ -77,6 +77,15 @@ describe('a connection that gets NEG-OPEN', () => {
     expect((await sync(wire, 'c', { kinds: [] }, [])).need).toEqual([]);
   });
 
+  it('takes a filter that stands alone in an array, as @nostr-dev-kit/sync sends it', async () => {
+    const relay = await start();
+    const wire = await relay.connect();
+    const odd = EVENTS.filter(({ kind }) => kind === 1);
+    expect((await sync(wire, 'a', [{ kinds: [1] }], [])).need).toEqual(idsOf(odd));
+    wire.send(['NEG-OPEN', 'b', [{ kinds: [1] }, { kinds: [7] }], FIRST]);
+    expect(await wire.next('NEG-ERR', 'b')).toContain('invalid: filter must be a JSON object');
+  });
+
   it('answers in frames of the size that is configured', async () => {
     const relay = await start({ RELAY_NEGENTROPY_FRAME_BYTES_MAX: '4096' });
     const wire = await relay.connect();

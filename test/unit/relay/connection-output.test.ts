@@ -1,5 +1,6 @@
 import { eventText } from '../../../functions/nostr/event.ts';
 import { secretKeyOf, signEvent } from '../../support/keys.ts';
+import { countOf } from '../../support/metrics.ts';
 import { startServer, type TestServer } from '../../support/relay-server.ts';
 import { until } from '../../support/until.ts';
 import type { Wire } from '../../support/wire.ts';
@@ -70,6 +71,7 @@ describe('what waits for a client', () => {
     expect(relay.logged.map(({ message }) => message)).toContain(
       'client reads too slowly and is closed',
     );
+    expect(countOf(relay.metrics, 'disconnects_total', { cause: 'slow' })).toBe(1);
     expect(await well.works()).toBe(true);
     expect(well.closed).toBeUndefined();
   });

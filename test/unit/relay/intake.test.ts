@@ -1,68 +1,7 @@
 import type { IncomingMeta } from '../../../functions/cloud/envelope.ts';
-import { openLog } from '../../../functions/cloud/log.ts';
-import { eventText, type NostrEvent } from '../../../functions/nostr/event.ts';
-import { assembleInstance } from '../../../functions/relay/instance.ts';
-import { quietJourney } from '../../support/journey.ts';
+import { eventText } from '../../../functions/nostr/event.ts';
+import { instanceWith } from '../../support/instance.ts';
 import { unsigned } from '../../support/unsigned.ts';
-
-const origin = { trace: 'trace', source: 'client', keys: [] };
-
-/** An instance whose topics the test answers, over an empty database. */
-async function instanceWith(options: { pendingBytesMax?: number; stored?: NostrEvent[] } = {}) {
-  const clock = { nowMs: 1_000 };
-  const published: { id: string; settle: (error?: Error) => void; meta: object }[] = [];
-  const topic = {
-    publish: ({ meta, text }: { meta: object; text: string }) =>
-      new Promise<string>((resolve, reject) => {
-        const settle = (error?: Error) => (error ? reject(error) : resolve('7'));
-        published.push({ id: text.slice(7, 71), meta, settle });
-      }),
-  };
-  const events = (options.stored ?? []).map((event) => ({
-    id: event.id,
-    createdAt: event.created_at,
-    kind: event.kind,
-    text: eventText(event),
-  }));
-  const instance = assembleInstance(
-    {
-      incoming: topic,
-      stored: topic,
-      readChanges: async () => ({ gap: false, changes: [], position: 1, next: 1, complete: true }),
-      listStored: async function* () {},
-      queryStored: async (_filter, { signal }) => {
-        signal.throwIfAborted();
-        return [];
-      },
-      storedVersions: async (addresses) => addresses.map(() => undefined),
-      loadRecent: async () => ({ position: 1, events, completeSince: 0 }),
-      nowMs: () => clock.nowMs,
-      journey: quietJourney,
-      log: openLog({ level: 'error', format: 'json', component: 'test' }),
-    },
-    {
-      window: { eventsMax: 100, bytesMax: 1e9 },
-      pendingBytesMax: options.pendingBytesMax ?? 1e9,
-      queryDeadlineMs: 1_000,
-      limitDefault: 500,
-      limitMax: 500,
-      requestEventsMax: 500,
-      answerBytesMax: 1e9,
-      answersBytesMax: 1e9,
-    },
-  );
-  await instance.follower.catchUp();
-  const take = (event: NostrEvent) => instance.intake.take(event, eventText(event), origin);
-  const live: string[] = [];
-  instance.subscriptions.open([{ limit: 0 }], {
-    event: (text) => live.push(text.slice(7, 71)),
-    eose: () => live.push('EOSE'),
-    closed: (message) => live.push(message),
-  });
-  // The answer of an empty database takes a few microtasks.
-  await new Promise(setImmediate);
-  return { ...instance, published, take, live, clock };
-}
 
 describe('Intake', () => {
   it('says OK true when Pub/Sub has acknowledged, and not before', async () => {
@@ -76,7 +15,7 @@ describe('Intake', () => {
     expect(verdict).toBeUndefined();
     published[0]?.settle();
     await taken;
-    expect(verdict).toEqual({ accepted: true, message: '' });
+    expect(verdict).toEqual({ accepted: true, message: '', outcome: 'accepted' });
   });
 
   it('tells store when, from where and under which trace it took the event', async () => {
@@ -105,8 +44,12 @@ describe('Intake', () => {
     expect(published).toHaveLength(1);
     published[0]?.settle();
     expect(await Promise.all(copies)).toEqual([
-      { accepted: true, message: '' },
-      { accepted: true, message: expect.stringMatching(/^duplicate: /) },
+      { accepted: true, message: '', outcome: 'accepted' },
+      {
+        accepted: true,
+        message: expect.stringMatching(/^duplicate: /),
+        outcome: 'duplicate',
+      },
     ]);
   });
 
@@ -126,6 +69,7 @@ describe('Intake', () => {
     expect(await take(unsigned({ kind: 0, created_at: 1 }))).toEqual({
       accepted: true,
       message: 'duplicate: have a newer version',
+      outcome: 'superseded',
     });
   });
 
@@ -145,7 +89,7 @@ describe('Intake', () => {
     const { take, published } = await instanceWith({ stored: [deletion] });
     const taken = take(event);
     published[0]?.settle();
-    expect(await taken).toEqual({ accepted: true, message: '' });
+    expect(await taken).toEqual({ accepted: true, message: '', outcome: 'accepted' });
   });
 
   it('lets nothing supersede or delete before it is durable', async () => {
@@ -154,7 +98,7 @@ describe('Intake', () => {
     const older = take(unsigned({ kind: 0, created_at: 1 }));
     expect(published).toHaveLength(2);
     published[1]?.settle();
-    expect(await older).toEqual({ accepted: true, message: '' });
+    expect(await older).toEqual({ accepted: true, message: '', outcome: 'accepted' });
   });
 
   it('refuses events while too many wait for the database', async () => {
@@ -193,7 +137,10 @@ describe('Intake', () => {
     const taken = take(event);
     published[0]?.settle();
     await taken;
-    const found = await answers.find([{ ids: [event.id] }], new AbortController().signal);
+    const { events: found } = await answers.find(
+      [{ ids: [event.id] }],
+      new AbortController().signal,
+    );
     expect(found.map(({ id }) => id)).toEqual([event.id]);
   });
 
@@ -204,7 +151,7 @@ describe('Intake', () => {
     const taken = take(event);
     published[0]?.settle();
     await taken;
-    const found = await answers.find([{ ids: [event.id] }], AbortSignal.abort());
+    const { events: found } = await answers.find([{ ids: [event.id] }], AbortSignal.abort());
     expect(found.map(({ id }) => id)).toEqual([event.id]);
   });
 
@@ -213,7 +160,7 @@ describe('Intake', () => {
     const event = unsigned({ kind: 20_001 });
     const taken = take(event);
     published[0]?.settle();
-    expect(await taken).toEqual({ accepted: true, message: '' });
+    expect(await taken).toEqual({ accepted: true, message: '', outcome: 'accepted' });
     expect(published[0]?.meta).toMatchObject({ outcome: 'ephemeral' });
     expect(live).toEqual(['EOSE', event.id]);
     expect(pending.size).toBe(0);

@@ -12,7 +12,12 @@ function pendingWith(...templates: Parameters<typeof unsignedEntry>[0][]): Pendi
   const pending = new Pending(1_000_000);
   for (const template of templates) {
     const entry = unsignedEntry(template);
-    pending.begin(entry, ORIGIN, Promise.resolve({ accepted: true, message: '' }), 0);
+    pending.begin(
+      entry,
+      ORIGIN,
+      Promise.resolve({ accepted: true, message: '', outcome: 'accepted' }),
+      0,
+    );
     pending.markDurable(entry.id);
   }
   return pending;

@@ -1,8 +1,13 @@
+import type { Verdict } from '../../../functions/relay/engine-types.ts';
 import { Pending } from '../../../functions/relay/pending.ts';
 import { unsignedEntry } from '../../support/unsigned.ts';
 
 const origin = { trace: 't', source: 'client', keys: [] };
-const accepted = Promise.resolve({ accepted: true, message: '' });
+const accepted = Promise.resolve<Verdict>({
+  accepted: true,
+  message: '',
+  outcome: 'accepted',
+});
 
 const hidable = (entry: ReturnType<typeof unsignedEntry>) => ({
   id: entry.id,

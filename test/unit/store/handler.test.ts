@@ -4,16 +4,20 @@ import type { AddressInfo } from 'node:net';
 import * as functions from '@google-cloud/functions-framework';
 import { getTestServer } from '@google-cloud/functions-framework/testing';
 import { openLog } from '../../../functions/cloud/log.ts';
+import { Registry } from '../../../functions/cloud/metrics/registry.ts';
 import { loadVerifier } from '../../../functions/nostr/verify.ts';
 import { storeHandler } from '../../../functions/store/handler.ts';
+import { StoreMeter } from '../../../functions/store/meter.ts';
 import type { StorePorts } from '../../../functions/store/store.ts';
 import { quietJourney } from '../../support/journey.ts';
+import { countOf } from '../../support/metrics.ts';
 
 const log = openLog(
   { level: 'error', format: 'json', component: 'test' },
   { write: () => undefined },
 );
 
+const metrics = new Registry('store');
 const servers: Server[] = [];
 afterEach(() => {
   for (const server of servers.splice(0)) server.close().closeAllConnections();
@@ -21,7 +25,7 @@ afterEach(() => {
 
 async function serve(open: () => Promise<StorePorts>): Promise<() => Promise<number>> {
   const name = `handler-${Math.random().toString(36).slice(2)}`;
-  functions.http(name, storeHandler(open, log));
+  functions.http(name, storeHandler(open, log, metrics));
   const server = getTestServer(name);
   servers.push(server.listen(0, '127.0.0.1'));
   await once(server, 'listening');
@@ -48,6 +52,7 @@ async function ports(): Promise<StorePorts> {
     nowMs: () => 0,
     journey: quietJourney,
     log,
+    meter: new StoreMeter(metrics),
   };
 }
 
@@ -85,5 +90,12 @@ describe('storeHandler', () => {
     });
     expect(await post()).toBe(503);
     expect(await post()).toBe(503);
+  });
+
+  it('counts a call that it could not even begin', async () => {
+    const before = countOf(metrics, 'fail_total', { reason: 'error' }) ?? 0;
+    const post = await serve(() => Promise.reject(new Error('no credentials')));
+    expect(await post()).toBe(503);
+    expect(countOf(metrics, 'fail_total', { reason: 'error' })).toBe(before + 1);
   });
 });

@@ -1,13 +1,16 @@
 import { encodeLines, FORMAT, type StoredMeta } from '../../../functions/cloud/envelope.ts';
 import { openLog } from '../../../functions/cloud/log.ts';
+import { Registry } from '../../../functions/cloud/metrics/registry.ts';
 import type { Line } from '../../../functions/cloud/publisher.ts';
 import type { Seen } from '../../../functions/database/write.ts';
 import { eventText, type NostrEvent } from '../../../functions/nostr/event.ts';
 import { loadVerifier, type Verifier } from '../../../functions/nostr/verify.ts';
 import type { DeadLetter } from '../../../functions/store/dead-letter.ts';
+import { StoreMeter } from '../../../functions/store/meter.ts';
 import { type StorePorts, storePush } from '../../../functions/store/store.ts';
 import { journeyInto } from '../../support/journey.ts';
 import { secretKeyOf, signEvent } from '../../support/keys.ts';
+import { countOf, meanOf } from '../../support/metrics.ts';
 
 const key = secretKeyOf('store');
 const note = (n: number): NostrEvent =>
@@ -43,6 +46,7 @@ function ports(given: Partial<StorePorts> = {}) {
     { level: 'debug', format: 'json', component: 'store' },
     { write: (line) => void logged.push(line) },
   );
+  const metrics = new Registry('store');
   const all: StorePorts = {
     write: async (events) => ({
       transaction: 900,
@@ -55,10 +59,11 @@ function ports(given: Partial<StorePorts> = {}) {
     nowMs: () => 5_000,
     journey: journeyInto(log, 0),
     log,
+    meter: new StoreMeter(metrics),
     ...given,
   };
   const metas = () => announced.map(({ meta }) => meta as StoredMeta);
-  return { all, announced, buried, logged, metas };
+  return { all, announced, buried, logged, metas, metrics };
 }
 
 describe('storePush', () => {
@@ -291,5 +296,87 @@ describe('storePush', () => {
       acknowledge: true,
       counts: {},
     });
+  });
+});
+
+describe('metrics of store', () => {
+  const later = { nowMs: () => 5_000 };
+  const poisoned = () => Promise.reject(Object.assign(new Error('no'), { code: '23505' }));
+  const away = () => Promise.reject(Object.assign(new Error('no'), { code: '57P01' }));
+  const push = (events: readonly NostrEvent[], all: StorePorts, deliveryAttempt?: number) =>
+    storePush({ ...pushOf(encodeLines(events.map(lineOf))), deliveryAttempt }, RAW, all);
+
+  it('are there at zero before the first message, as far as alerts are made of them', () => {
+    const { metrics } = ports();
+    expect(countOf(metrics, 'success_total')).toBe(0);
+    for (const reason of ['poison', 'unavailable', 'unpublished']) {
+      expect(countOf(metrics, 'fail_total', { reason })).toBe(0);
+    }
+    expect(countOf(metrics, 'dead_letters_total', { action: 'buried' })).toBe(0);
+    expect(countOf(metrics, 'store_delay', { origin: 'client' })).toBe(0);
+  });
+
+  it('count events by the class of their kind and by outcome, and a line of nobody too', async () => {
+    const { all, metrics } = ports();
+    const profile = signEvent({ kind: 0, created_at: 1_700_000_000 }, key);
+    const forged = { ...note(2), content: 'changed' };
+    await push([note(1), profile, forged], all);
+    const events = (kind_class: string, outcome: string) =>
+      countOf(metrics, 'events_total', { kind_class, outcome });
+    expect(events('regular', 'stored')).toBe(1);
+    expect(events('replaceable', 'stored')).toBe(1);
+    expect(events('unknown', 'refused')).toBe(1);
+    expect(countOf(metrics, 'success_total')).toBe(2);
+    expect(countOf(metrics, 'fail_total', { reason: 'refused' })).toBe(1);
+  });
+
+  it('measure from acceptance to commit, of clients and of other relays apart', async () => {
+    const { all, metrics } = ports(later);
+    const meta = { ...META, acceptedAt: 4_000, source: 'wss://relay.example/', sourceId: 7 };
+    const lines = [lineOf(note(1)), { meta, text: eventText(note(2)) }];
+    await storePush(pushOf(encodeLines(lines)), RAW, all);
+    expect(meanOf(metrics, 'store_delay', { origin: 'client' })).toBe(4_000);
+    expect(meanOf(metrics, 'store_delay', { origin: 'upstream' })).toBe(1_000);
+  });
+
+  it('measure no delay of what was stored before', async () => {
+    const write = async () => ({ transaction: 1, outcomes: [{ outcome: 'duplicate' as const }] });
+    const { all, metrics } = ports({ write });
+    await push([note(1)], all);
+    expect(countOf(metrics, 'store_delay', { origin: 'client' })).toBe(0);
+    expect(countOf(metrics, 'success_total')).toBe(1);
+  });
+
+  it('count push calls, their events and their time', async () => {
+    const { all, metrics } = ports();
+    await push([note(1), note(2), note(3)], all);
+    expect(countOf(metrics, 'process_duration')).toBe(1);
+    expect(countOf(metrics, 'message_events')).toBe(1);
+    expect(meanOf(metrics, 'message_events')).toBe(3);
+  });
+
+  it('count a message that comes again, and not the first delivery', async () => {
+    const { all, metrics } = ports();
+    await push([note(1)], all, 1);
+    expect(countOf(metrics, 'redeliveries_total')).toBe(0);
+    await push([note(1)], all, 2);
+    expect(countOf(metrics, 'redeliveries_total')).toBe(1);
+  });
+
+  it('count what was buried, and only when Pub/Sub has it', async () => {
+    const failing = ports({ write: poisoned, bury: () => Promise.reject(new Error('no Pub/Sub')) });
+    await push([note(1)], failing.all);
+    expect(countOf(failing.metrics, 'dead_letters_total', { action: 'buried' })).toBe(0);
+    expect(countOf(failing.metrics, 'fail_total', { reason: 'unpublished' })).toBe(1);
+    const { all, metrics } = ports({ write: poisoned });
+    await push([note(1)], all);
+    expect(countOf(metrics, 'dead_letters_total', { action: 'buried' })).toBe(1);
+    expect(countOf(metrics, 'fail_total', { reason: 'poison' })).toBe(1);
+  });
+
+  it('count every event that waits for a database that is away', async () => {
+    const { all, metrics } = ports({ write: away });
+    await push([note(1), note(2)], all);
+    expect(countOf(metrics, 'fail_total', { reason: 'unavailable' })).toBe(2);
   });
 });

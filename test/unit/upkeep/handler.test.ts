@@ -1,6 +1,8 @@
 import { openLog } from '../../../functions/cloud/log.ts';
+import { Registry } from '../../../functions/cloud/metrics/registry.ts';
 import type { JobReport } from '../../../functions/upkeep/jobs.ts';
 import { type Upkeep, upkeepHandler } from '../../../functions/upkeep/handler.ts';
+import { countOf } from '../../support/metrics.ts';
 
 /** Calls the handler as functions-framework does. */
 async function call(body: unknown, options: { method?: string; reports?: JobReport[] } = {}) {
@@ -47,8 +49,10 @@ async function call(body: unknown, options: { method?: string; reports?: JobRepo
   );
   const { method = 'POST' } = options;
   const request = { method, body, headers: {}, url: '/', httpVersion: '1.1' };
-  await upkeepHandler(async () => upkeep, log)(request as never, response as never);
-  return { ...answer, done, logged };
+  const metrics = new Registry('upkeep');
+  await upkeepHandler(async () => upkeep, log, metrics)(request as never, response as never);
+  const failed = countOf(metrics, 'fail_total', { reason: 'error' });
+  return { ...answer, done, logged, failed };
 }
 
 describe('the upkeep function', () => {
@@ -89,7 +93,7 @@ describe('the upkeep function', () => {
       ],
     });
     const discard = { action: 'discard', by: 'alice', why: 'x' };
-    expect(await call({ deadLetters: discard })).toMatchObject({ status: 500 });
+    expect(await call({ deadLetters: discard })).toMatchObject({ status: 500, failed: 1 });
   });
 
   it.each([

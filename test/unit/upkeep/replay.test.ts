@@ -1,5 +1,7 @@
+import { Registry } from '../../../functions/cloud/metrics/registry.ts';
 import type { BuriedMessage } from '../../../functions/database/dead-letters.ts';
 import { type DeadMessage, replayDeadLetters } from '../../../functions/upkeep/replay.ts';
+import { countOf } from '../../support/metrics.ts';
 
 const letter = (n: number, attributes: Record<string, string>): DeadMessage => ({
   ackId: `ack-${n}`,
@@ -12,10 +14,12 @@ function portsOver(letters: DeadMessage[], publishFails = false) {
   const published: { data: string; attributes: object }[] = [];
   const buried: BuriedMessage[] = [];
   const acknowledged: string[] = [];
+  const metrics = new Registry('upkeep');
   return {
     published,
     buried,
     acknowledged,
+    metrics,
     pull: async () => letters.splice(0, 2),
     publish: async (data: Buffer, attributes: Readonly<Record<string, string>>) => {
       if (publishFails) throw new Error('Pub/Sub is away');
@@ -62,5 +66,13 @@ describe('replayDeadLetters', () => {
     await replayDeadLetters(ports, { ...bounds, messagesMax: 4 });
     expect(ports.published).toHaveLength(4);
     expect(letters).toHaveLength(6);
+  });
+
+  it('counts what it replayed and what it kept for people', async () => {
+    const hopeless = letter(3, { format: '1', reason: 'refused' });
+    const ports = portsOver([letter(1, { format: '1' }), letter(2, { format: '1' }), hopeless]);
+    await replayDeadLetters(ports, bounds);
+    expect(countOf(ports.metrics, 'dead_letters_total', { action: 'replayed' })).toBe(2);
+    expect(countOf(ports.metrics, 'dead_letters_total', { action: 'kept' })).toBe(1);
   });
 });

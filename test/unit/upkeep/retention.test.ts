@@ -1,4 +1,4 @@
-import { beforeOf, type Month, monthAt } from '../../../functions/database/partitions.ts';
+import { beforeOf, type Month, monthAt } from '../../../functions/database/months.ts';
 import { parseKindRetention } from '../../../functions/upkeep/configuration.ts';
 import { type RetentionRules, retain } from '../../../functions/upkeep/retention.ts';
 

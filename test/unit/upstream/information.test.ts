@@ -91,6 +91,8 @@ describe("a relay's NIP-11 document", () => {
     {},
     { limitation: { max_limit: 'many', auth_required: 'yes', max_subscriptions: -1 } },
     { limitation: { max_limit: 0, default_limit: 1.5, max_filters: 1e300 } },
+    { limitation: { max_message_length: 1, max_limit: 1, max_subscriptions: 0, max_filters: -1 } },
+    { limitation: { max_message_length: 2_047, max_limit: 9 } },
     { limitation: null, name: 7, software: [], version: {}, supported_nips: '77' },
     { limitation: 'none', name: '' },
   ])('%j says nothing of use, which is no fault', (value) => {

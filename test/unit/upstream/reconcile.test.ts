@@ -80,8 +80,14 @@ describe('reconciling with a relay of our own', () => {
     const few = await reconcile(connection, { ...BASE, roundsMax: 3 });
     expect(few).toMatchObject({ complete: false, rounds: 3 });
     expect(few.need.length).toBeGreaterThan(300);
+    // All that is older than what it had settled by then is known.
+    const settled = EVENTS.filter(({ created_at }) => created_at < few.settledBefore);
+    expect(settled.length).toBeGreaterThan(300);
+    expect(few.need).toEqual(expect.arrayContaining(idsOf(settled)));
     const ids = await reconcile(connection, { ...BASE, idsMax: 500 });
     expect(ids.complete).toBe(false);
+    const needs = await reconcile(connection, { ...BASE, needMax: 500 });
+    expect(needs.need.length).toBe(ids.need.length);
     expect(ids.need.length).toBeLessThan(500 + 128);
     expect((await reconcile(connection, BASE)).need).toHaveLength(3_000);
   });

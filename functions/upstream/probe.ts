@@ -1,15 +1,21 @@
 import { ItemsBuilder } from '../nostr/negentropy/builder.ts';
-import { type Connection, connect } from '../upstream/connection.ts';
-import { reasonOf, UpstreamFailure } from '../upstream/failure.ts';
-import { type RelayInformation, readInformation } from '../upstream/information.ts';
-import { query } from '../upstream/query.ts';
-import { reconcile } from '../upstream/reconcile.ts';
+import { type Connection, connect } from './connection.ts';
+import { reasonOf, UpstreamFailure } from './failure.ts';
+import type { AddressGuard } from './guard.ts';
+import { type RelayInformation, readInformation } from './information.ts';
+import { query } from './query.ts';
+import { reconcile } from './reconcile.ts';
 
 export interface ProbeOptions {
   readonly nowMs: () => number;
   /** How many of its newest events the relay is asked for. */
   readonly events: number;
+  /** How long each step may take. */
   readonly timeoutMs: number;
+  /** Judges each address that is visited; any address by default. */
+  readonly guard?: AddressGuard;
+  /** Ends the visit, which then has failed. */
+  readonly signal?: AbortSignal;
 }
 
 /** What a visit to a relay found out. Times are in milliseconds. */
@@ -31,6 +37,9 @@ export interface ProbeReport {
   /** Why the visit ended early. */
   readonly failure?: string;
 }
+
+/** A few events are asked for; who sends more than this is no relay that we want. */
+const RECEIVE_BYTES_MAX = 16 * 1_048_576;
 
 /** A relay that knows NIP-77 has one second of its events at hand; others may say nothing at all. */
 const NEGENTROPY_TIMEOUT_MS = 3_000;
@@ -60,8 +69,9 @@ async function speaksNegentropy(
 
 /** Visits a relay once: its NIP-11 document, opening, a small request. Never rejects. */
 export async function probe(address: URL, options: ProbeOptions): Promise<ProbeReport> {
-  const { nowMs, timeoutMs } = options;
-  const information = await readInformation(address, { timeoutMs });
+  const { nowMs, timeoutMs, guard, signal } = options;
+  const bounds = { ...(guard && { guard }), ...(signal && { signal }) };
+  const information = await readInformation(address, { timeoutMs, ...bounds });
   const report: { -readonly [K in keyof ProbeReport]: ProbeReport[K] } = {
     url: address.href,
     ...(information.ok
@@ -71,8 +81,13 @@ export async function probe(address: URL, options: ProbeOptions): Promise<ProbeR
   let connection: Connection | undefined;
   try {
     const begunMs = nowMs();
-    const limits = { handshakeTimeoutMs: timeoutMs, quietTimeoutMs: timeoutMs };
-    connection = await connect(address.href, { limits });
+    const limits = {
+      handshakeTimeoutMs: timeoutMs,
+      quietTimeoutMs: timeoutMs,
+      receiveBytesMax: RECEIVE_BYTES_MAX,
+    };
+    connection = await connect(address.href, { limits, ...bounds });
+    signal?.addEventListener('abort', () => void connection?.close(), { once: true });
     const openMs = nowMs();
     report.openMs = openMs - begunMs;
     report.events = 0;

@@ -1,0 +1,25 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { Metrics } from './registry.ts';
+
+/** How often the loop is looked at: a delay shorter than this is nobody's trouble. */
+const RESOLUTION_MS = 20;
+
+/** Has the memory of this process written. */
+export function watchMemory(metrics: Metrics): void {
+  metrics.watch('memory_bytes', {}, () => process.memoryUsage.rss());
+}
+
+/**
+ * Has written how long the event loop was held, from one write to the next. Only for processes
+ * that always have a CPU: a function's is taken away between two calls, which looks the same.
+ */
+export function watchEventLoop(metrics: Metrics): void {
+  const delays = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  delays.enable();
+  metrics.watch('event_loop_delay', {}, () => {
+    const p99Ms = delays.percentile(99) / 1e6;
+    delays.reset();
+    // The time between two looks is no delay.
+    return Math.max(0, p99Ms - RESOLUTION_MS);
+  });
+}

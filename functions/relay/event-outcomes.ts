@@ -1,0 +1,35 @@
+/** What can become of an EVENT at the relay. */
+export type EventOutcome =
+  | 'accepted'
+  | 'duplicate'
+  | 'superseded'
+  | 'deleted'
+  | 'invalid'
+  | 'pow'
+  | 'rate-limited'
+  | 'restricted'
+  | 'blocked'
+  | 'auth-required'
+  | 'error';
+
+/** The one place that says which answer an outcome is, and so what counts as failed. */
+export const EVENT_OUTCOMES: Readonly<Record<EventOutcome, { readonly ok: boolean }>> = {
+  accepted: { ok: true },
+  // The client's aim is reached: the relay has this event, or a newer version of it.
+  duplicate: { ok: true },
+  superseded: { ok: true },
+  deleted: { ok: false },
+  invalid: { ok: false },
+  pow: { ok: false },
+  'rate-limited': { ok: false },
+  restricted: { ok: false },
+  blocked: { ok: false },
+  'auth-required': { ok: false },
+  error: { ok: false },
+};
+
+/** The outcome that a refusal's machine-readable prefix names (NIP-01). */
+export function outcomeOfRefusal(message: string): EventOutcome {
+  const prefix = message.slice(0, message.indexOf(':'));
+  return prefix in EVENT_OUTCOMES ? (prefix as EventOutcome) : 'error';
+}

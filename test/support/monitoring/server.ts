@@ -1,0 +1,36 @@
+import { MetricServiceClient } from '@google-cloud/monitoring';
+import { credentials } from '@grpc/grpc-js';
+import {
+  type MonitoringServer,
+  startMonitoringServer,
+} from '../../../functions/local/monitoring/server.ts';
+import { silentLog } from '../pubsub.ts';
+
+/** The local Cloud Monitoring inside the test's process, and Google's own client on it. */
+export interface TestMonitoring {
+  readonly server: MonitoringServer;
+  readonly client: MetricServiceClient;
+  close(): Promise<void>;
+}
+
+type ClientOptions = NonNullable<ConstructorParameters<typeof MetricServiceClient>[0]>;
+
+/** Starts one on a free port, with the clock given. */
+export async function openTestMonitoring(nowMs: () => number): Promise<TestMonitoring> {
+  const server = await startMonitoringServer({ port: 0, log: silentLog, nowMs });
+  const client = new MetricServiceClient({
+    projectId: 'distrise-test',
+    apiEndpoint: '127.0.0.1',
+    port: server.port,
+    sslCreds: credentials.createInsecure() as NonNullable<ClientOptions['sslCreds']>,
+    universeDomain: 'googleapis.com',
+  });
+  return {
+    server,
+    client,
+    async close() {
+      await client.close();
+      await server.close();
+    },
+  };
+}
