@@ -58,7 +58,7 @@ async function runIn(folder: DataFolder, journal: Journal, options: LocalOptions
   const supervisor = new Supervisor({ options, env, folder, journal, signal: stop.signal });
   try {
     await supervisor.start();
-    stdout.write(welcome(folder, options));
+    stdout.write(welcome(folder, options, supervisor.dashboards));
     await stopped();
     stdout.write('Stopping …\n');
     return 0;
@@ -84,13 +84,18 @@ function fail(error: unknown): number {
   return 1;
 }
 
-function welcome(folder: DataFolder, { port, relays }: LocalOptions): string {
+function welcome(
+  folder: DataFolder,
+  { port, relays }: LocalOptions,
+  dashboards: string | undefined,
+): string {
   const addresses = Array.from({ length: relays }, (_, index) => `ws://localhost:${port + index}`);
   const relay = port === 8080 ? '' : ` --relay ${addresses[0]}`;
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   return [
     `Distrise is running (ready after ${seconds} s).`,
     `  relay    ${addresses.join('  ')}`,
+    ...(dashboards === undefined ? [] : [`  metrics  dashboards ${dashboards}`]),
     `  data     ${folder.path} (logs in log/, process ids in run/)`,
     `  try      npx distrise publish "Hello"${relay}`,
     `           npx distrise subscribe --limit 5${relay}`,

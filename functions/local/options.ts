@@ -76,8 +76,8 @@ function define(): Command {
     .addHelpText(
       'after',
       '\nThe parts read the same environment variables as in the cloud; PORT, DATA_DIR and RELAYS\n' +
-        'stand in for options not given. With PUBSUB_EMULATOR_HOST or DATABASE_URL set, that queue\n' +
-        'or database is used instead of a built-in one.',
+        'stand in for options not given. With PUBSUB_EMULATOR_HOST, MONITORING_EMULATOR_HOST or\n' +
+        'DATABASE_URL set, that queue, monitoring or database is used instead of a built-in one.',
     );
 }
 

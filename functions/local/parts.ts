@@ -30,6 +30,11 @@ export function pubsubPart(env: Environment, port: number, dataFolder: string): 
   return nodePart('pubsub', [entry('local', 'pubsub', 'main')], { ...env, ...own });
 }
 
+export function monitoringPart(env: Environment, port: number, pagePort: number): PartSpec {
+  const own = { PORT: String(port), PAGE_PORT: String(pagePort) };
+  return nodePart('monitoring', [entry('local', 'monitoring', 'main')], { ...env, ...own });
+}
+
 export function relayPart(env: Environment, index: number, port: number): PartSpec {
   const own = { PORT: String(port) };
   return nodePart(`relay-${index}`, [entry('relay', 'main')], { ...env, ...own });

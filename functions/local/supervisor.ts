@@ -8,7 +8,7 @@ import type { Journal } from './journal.ts';
 import * as limits from './limits.ts';
 import type { LocalOptions } from './options.ts';
 import { Part, type PartHost, type PartSpec, type StopStep } from './part.ts';
-import { functionPart, guardPart, pubsubPart, relayPart } from './parts.ts';
+import { functionPart, guardPart, monitoringPart, pubsubPart, relayPart } from './parts.ts';
 import { findPorts } from './ports.ts';
 import { inspectProcess } from './processes.ts';
 import { Schedule } from './schedule.ts';
@@ -30,6 +30,8 @@ interface InnerPorts {
   readonly store: number;
   readonly upkeep: number;
   readonly fetch: number;
+  readonly monitoring: number;
+  readonly dashboards: number;
 }
 
 /** Starts the parts in order, keeps them running, and stops them in the opposite order. */
@@ -40,10 +42,16 @@ export class Supervisor implements PartHost {
   readonly #halt = new AbortController();
   readonly #signal: AbortSignal;
   readonly #schedules: Schedule[] = [];
+  #dashboards: string | undefined;
 
   constructor(given: SupervisorOptions) {
     this.#given = given;
     this.#signal = AbortSignal.any([given.signal, this.#halt.signal]);
+  }
+
+  /** Where the dashboards are; undefined before the start, and where metrics go elsewhere. */
+  get dashboards(): string | undefined {
+    return this.#dashboards;
   }
 
   /** Resolves when every part is ready. */
@@ -57,11 +65,14 @@ export class Supervisor implements PartHost {
     const [databaseUrl] = await Promise.all([
       this.#startDatabase(common, ports),
       this.#startPubSub(common, ports),
+      this.#startMonitoring(common, ports),
     ]);
     const full = { ...common, DATABASE_URL: databaseUrl };
     const addresses = {
       DATABASE_URL: databaseUrl,
       PUBSUB_EMULATOR_HOST: full.PUBSUB_EMULATOR_HOST,
+      MONITORING_EMULATOR_HOST: full.MONITORING_EMULATOR_HOST,
+      ...(this.#dashboards === undefined ? {} : { DASHBOARDS_URL: this.#dashboards }),
       GOOGLE_CLOUD_PROJECT: full.GOOGLE_CLOUD_PROJECT,
       FETCH_URL: `http://127.0.0.1:${ports.fetch}/`,
       UPKEEP_URL: `http://127.0.0.1:${ports.upkeep}/`,
@@ -94,7 +105,8 @@ export class Supervisor implements PartHost {
     const functionStep: StopStep[] = [{ signal: 'SIGTERM', waitMs: limits.stopFunctionMs }];
     await this.#stop(relays, [{ signal: 'SIGTERM', waitMs: limits.stopRelayMs }]);
     await this.#stop(['store', 'upkeep', 'fetch'], functionStep);
-    await this.#stop(['pubsub'], [{ signal: 'SIGTERM', waitMs: limits.stopPubSubMs }]);
+    const serverStep: StopStep[] = [{ signal: 'SIGTERM', waitMs: limits.stopPubSubMs }];
+    await this.#stop(['pubsub', 'monitoring'], serverStep);
     await this.#stop(
       ['postgres'],
       [
@@ -166,6 +178,13 @@ export class Supervisor implements PartHost {
     }
   }
 
+  /** The built-in Cloud Monitoring with its page, unless the environment names another. */
+  async #startMonitoring(env: CommonEnvironment, ports: InnerPorts): Promise<void> {
+    if (isSet(this.#given.env['MONITORING_EMULATOR_HOST'])) return;
+    await this.#start(monitoringPart(env, ports.monitoring, ports.dashboards));
+    this.#dashboards = `http://localhost:${ports.dashboards}`;
+  }
+
   async #start(spec: PartSpec): Promise<void> {
     this.#signal.throwIfAborted();
     const part = new Part(spec, this);
@@ -188,21 +207,26 @@ export class Supervisor implements PartHost {
   }
 }
 
+const INNER_PORTS = [
+  'postgres',
+  'pubsub',
+  'store',
+  'upkeep',
+  'fetch',
+  'monitoring',
+  'dashboards',
+] as const satisfies readonly (keyof InnerPorts)[];
+
 async function findInnerPorts(): Promise<InnerPorts> {
-  const found = await findPorts(5);
-  const [postgres, pubsub, store, upkeep, fetch] = found as [
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  return { postgres, pubsub, store, upkeep, fetch };
+  const found = await findPorts(INNER_PORTS.length);
+  const named = INNER_PORTS.map((name, index) => [name, found[index]] as const);
+  return Object.fromEntries(named) as unknown as InnerPorts;
 }
 
 interface CommonEnvironment extends NodeJS.ProcessEnv {
   readonly GOOGLE_CLOUD_PROJECT: string;
   readonly PUBSUB_EMULATOR_HOST: string;
+  readonly MONITORING_EMULATOR_HOST: string;
 }
 
 /** What every part gets. Whatever the user has set wins, but for the format that is read here. */
@@ -214,10 +238,13 @@ function commonEnvironment(
   return {
     METADATA_SERVER_DETECTION: 'none',
     RELAY_RATE_LIMITS: 'off',
+    // Series cost nothing here, and whoever looks wants to see what happens.
+    METRICS_INTERVAL_SECONDS: '15',
     ...(verbose ? { LOG_LEVEL: 'debug' } : {}),
     ...env,
     GOOGLE_CLOUD_PROJECT: env['GOOGLE_CLOUD_PROJECT'] || 'distrise-local',
     PUBSUB_EMULATOR_HOST: env['PUBSUB_EMULATOR_HOST'] || `127.0.0.1:${ports.pubsub}`,
+    MONITORING_EMULATOR_HOST: env['MONITORING_EMULATOR_HOST'] || `127.0.0.1:${ports.monitoring}`,
     LOG_FORMAT: 'json',
   };
 }

@@ -49,6 +49,7 @@ describe('npm start', () => {
       'npx distrise publish',
       'npx distrise subscribe',
       'npx distrise import',
+      'dashboards http://localhost:',
     ]) {
       expect(system.output).toContain(words);
     }
@@ -56,11 +57,20 @@ describe('npm start', () => {
   });
 
   it('runs every part as a process of its own and names it in a file', () => {
-    const names = ['supervisor', 'postgres', 'pubsub', 'store', 'upkeep', 'relay-0', 'relay-1'];
+    const parts = ['postgres', 'pubsub', 'monitoring', 'store', 'upkeep', 'relay-0', 'relay-1'];
+    const names = ['supervisor', ...parts];
     const pids = names.map((name) => system.pid(name));
     expect(pids.every(exists)).toBe(true);
     expect(new Set(pids).size).toBe(names.length);
     expect(inspectProcess(system.pid('postgres'))?.command).toMatch(/postgres -D/);
+  });
+
+  it('shows the dashboards where it says so', async () => {
+    const [, url] = /dashboards (\S+)/.exec(system.output) ?? [];
+    const page = await fetch(`${url}/`);
+    expect(await page.text()).toContain('<title>Distrise');
+    const view = (await (await fetch(`${url}/api/view`)).json()) as { faults: string[] };
+    expect(view.faults).toEqual([]);
   });
 
   it('takes an event at one relay and serves it at the other', async () => {
@@ -92,7 +102,7 @@ describe('npm start', () => {
     other.remove();
   });
 
-  it.each(['relay-0', 'store', 'upkeep', 'pubsub', 'postgres', 'guard'])(
+  it.each(['relay-0', 'store', 'upkeep', 'pubsub', 'monitoring', 'postgres', 'guard'])(
     'starts %s again within a second when it is killed',
     async (name) => {
       const before = system.pid(name);

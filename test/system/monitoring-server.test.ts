@@ -76,9 +76,10 @@ describe('the real client', () => {
     const error = await write([gauge(1, NOW), bad, gauge(1, NOW, { task: 'b' })]).catch(
       (caught: unknown) => caught,
     );
-    const metadata = (error as { metadata: { get(key: string): Buffer[] } }).metadata;
-    const [encoded] = metadata.get('grpc-status-details-bin');
-    expect(encoded?.toString('latin1')).toContain('google.monitoring.v3.CreateTimeSeriesSummary');
+    const details = (error as { statusDetails: unknown[] }).statusDetails;
+    expect(details).toEqual([
+      expect.objectContaining({ totalPointCount: 3, successPointCount: 2 }),
+    ]);
   });
 
   it('hears of 200 bad series in one answer', async () => {

@@ -1,6 +1,8 @@
+import type { AddressInfo } from 'node:net';
 import { Server } from '@grpc/grpc-js';
 import type { Log } from '../../cloud/log.ts';
 import { listenOnLoopback, stopServer } from '../grpc.ts';
+import { startPage } from './http.ts';
 import { limits } from './limits.ts';
 import { loadProtocol } from './protocol.ts';
 import { metricService } from './services.ts';
@@ -9,6 +11,10 @@ import { SeriesStore } from './store.ts';
 export interface MonitoringServerOptions {
   /** 0 for any free port. */
   readonly port: number;
+  /** The same for the page with the dashboards. */
+  readonly pagePort: number;
+  /** The folder with `dashboards` and `alerts`. */
+  readonly infra: string;
   readonly log: Log;
   /** Unix time in milliseconds. */
   readonly nowMs: () => number;
@@ -16,13 +22,14 @@ export interface MonitoringServerOptions {
 
 export interface MonitoringServer {
   readonly port: number;
+  readonly pagePort: number;
   readonly store: SeriesStore;
   close(): Promise<void>;
 }
 
 /**
  * Starts a Cloud Monitoring for one machine: Google's gRPC interface for metrics, with its rules
- * for writing. It keeps a day in memory and nothing on disk. Listens on the loopback interface
+ * for writing, and a page with the dashboards. It keeps a day in memory and nothing on disk. Listens on the loopback interface
  * only: it asks nobody who they are.
  */
 export async function startMonitoringServer(
@@ -37,5 +44,20 @@ export async function startMonitoringServer(
   });
   server.addService(protocol.metricService, metricService({ store, protocol, nowMs, log }));
   const port = await listenOnLoopback(server, options.port);
-  return { port, store, close: () => stopServer(server) };
+  const page = await startPage({ ...options, port: options.pagePort, store }).catch(
+    async (error: unknown) => {
+      await stopServer(server);
+      throw error;
+    },
+  );
+  return {
+    port,
+    pagePort: (page.address() as AddressInfo).port,
+    store,
+    async close() {
+      page.close();
+      page.closeAllConnections();
+      await stopServer(server);
+    },
+  };
 }

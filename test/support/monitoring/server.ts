@@ -16,8 +16,12 @@ export interface TestMonitoring {
 type ClientOptions = NonNullable<ConstructorParameters<typeof MetricServiceClient>[0]>;
 
 /** Starts one on a free port, with the clock given. */
-export async function openTestMonitoring(nowMs: () => number): Promise<TestMonitoring> {
-  const server = await startMonitoringServer({ port: 0, log: silentLog, nowMs });
+export async function openTestMonitoring(
+  nowMs: () => number,
+  infra = 'nowhere',
+): Promise<TestMonitoring> {
+  const options = { port: 0, pagePort: 0, infra, log: silentLog, nowMs };
+  const server = await startMonitoringServer(options);
   const client = new MetricServiceClient({
     projectId: 'distrise-test',
     apiEndpoint: '127.0.0.1',

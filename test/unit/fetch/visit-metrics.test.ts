@@ -49,7 +49,7 @@ describe('the report of a visit', () => {
       ...common(new Registry('fetch')),
       information: async () => undefined,
       connect,
-      record: async () => undefined,
+      record: async () => ({ seen: 0, invalid: 0 }),
       quarantine: async () => undefined,
     } as unknown as PiecePorts;
     return runPiece(source, ports, { ...limits, pieceMs: 50 }, new AbortController().signal);
