@@ -22,6 +22,8 @@ Examples:
 For operators, who have the database at hand (distrise COMMAND --help):
   sources               relays that events are fetched from: list, add, pause, probe, coverage
   provenance            where an event was first seen, and when
+  trace                 the way of one event: received, OK, stored, delivered, or why not
+  dead-letters          what could not be stored: list, show, replay, discard
   metrics               what is written to Cloud Monitoring, and its price
 
 Environment:

@@ -225,7 +225,7 @@ class BroadcastReader {
         this.#options.onMessage(bufferOf(message?.data), message?.attributes ?? {});
       } catch (error) {
         // It would fail again if it came again; what it held can be read elsewhere.
-        this.#options.log.error('broadcast message could not be taken', { error });
+        this.#options.log.fault('broadcast message could not be taken', { error });
         this.#report('a message could not be taken');
       }
       if (ackId) this.#acks.push(ackId);
@@ -261,7 +261,7 @@ class BroadcastReader {
     try {
       this.#options.onBreak(why);
     } catch (error) {
-      this.#options.log.error('break could not be reported', { error });
+      this.#options.log.fault('break could not be reported', { error });
     }
   }
 

@@ -49,6 +49,15 @@ export const flag = (fallback: boolean) =>
     .default(fallback)
     .describe('true or false');
 
+/** A variable that holds a share of a whole. */
+export const share = (fallback: number) =>
+  z
+    .string()
+    .regex(/^(0|1|0?\.[0-9]{1,9}|1\.0+)$/)
+    .transform(Number)
+    .default(fallback)
+    .describe('a number from 0 to 1');
+
 /** Names of topics and subscriptions, as Pub/Sub wants them. */
 const PUBSUB_NAME = /^(?!goog)[A-Za-z][A-Za-z0-9._~%+-]{2,254}$/;
 const pubsubName = (fallback: string) =>
@@ -101,6 +110,11 @@ export const pubsubVariables = {
 export const logVariables = {
   LOG_LEVEL: oneOf(['debug', 'info', 'warning', 'error'], 'info'),
   LOG_FORMAT: oneOf(['json', 'pretty'], 'json'),
+  LOG_TRACE_SAMPLE: share(0.001).describe(
+    'share of the events of which each step is logged: 0 to 1 (failures always are)',
+  ),
+  K_SERVICE: z.string().optional().describe('set by Cloud Run: the name of the service'),
+  K_REVISION: z.string().optional().describe('set by Cloud Run: the name of the revision'),
 };
 
 /** Limits that the relay and store must agree on; all of the system takes one value. */

@@ -1,29 +1,39 @@
 import { createRequire } from 'node:module';
 import { type DestinationStream, type Logger, pino } from 'pino';
+import type { LogConfiguration } from './configuration.ts';
+import {
+  cloudFields,
+  type LineKind,
+  type LogOrigin,
+  labelsOf,
+  plainFields,
+  withoutSecrets,
+} from './log-fields.ts';
+import { PROCESS_NAME } from './process-name.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warning' | 'error';
 
 /**
  * Where services write what happened: one JSON object a line in the form of Cloud Logging. Ids,
- * kinds, sizes and verdicts go in, never content. A field `error` that holds an Error becomes its
- * name, code and message, and at severity ERROR its stack in `stack_trace`, which Error Reporting
- * reads.
+ * kinds, sizes and verdicts go in, never content or secrets. Some fields mean more than themselves:
+ * `error` holds a thrown value, `trace` a `Trace` or its id, and `httpRequest` (http-request.ts)
+ * sums up a request.
  */
 export interface Log {
   debug(message: string, fields?: object): void;
   info(message: string, fields?: object): void;
   warning(message: string, fields?: object): void;
   error(message: string, fields?: object): void;
+  /** A fault of ours that nobody expected: Error Reporting gathers these. */
+  fault(message: string, fields?: object): void;
   /** A log whose every line carries these fields too. */
   child(fields: object): Log;
 }
 
-export interface LogOptions {
+export interface LogOptions extends LogOrigin {
   readonly level: LogLevel;
   /** `pretty` is for people at a terminal and needs the development packages. */
   readonly format: 'json' | 'pretty';
-  /** The service's name: a label of every line. */
-  readonly component: string;
 }
 
 const SEVERITIES: Readonly<Record<string, string>> = {
@@ -35,20 +45,40 @@ const SEVERITIES: Readonly<Record<string, string>> = {
 
 const severity = (label: string) => ({ severity: SEVERITIES[label] ?? 'DEFAULT' });
 
+/** Opens the log of a service as its configuration asks. */
+export function openServiceLog(
+  component: string,
+  configuration: Partial<LogConfiguration> & { readonly GOOGLE_CLOUD_PROJECT?: string },
+): Log {
+  return openLog({
+    component,
+    level: configuration.LOG_LEVEL ?? 'info',
+    format: configuration.LOG_FORMAT ?? 'json',
+    project: configuration.GOOGLE_CLOUD_PROJECT,
+    service: configuration.K_SERVICE,
+    revision: configuration.K_REVISION,
+    instance: PROCESS_NAME,
+  });
+}
+
 /** Opens a log that writes to standard output, or to `destination`. */
 export function openLog(options: LogOptions, destination?: DestinationStream): Log {
+  const json = options.format === 'json';
   const logger = pino(
     {
       level: options.level === 'warning' ? 'warn' : options.level,
       messageKey: 'message',
-      base: { component: options.component },
+      base: json ? labelsOf(options) : { component: options.component },
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
-      ...(options.format === 'json' ? { formatters: { level: severity } } : {}),
+      hooks: { streamWrite: withoutSecrets },
+      ...(json ? { formatters: { level: severity } } : {}),
     },
-    destination ??
-      (options.format === 'pretty' ? prettyOutput() : pino.destination({ sync: true })),
+    destination ?? (json ? pino.destination({ sync: true }) : prettyOutput()),
   );
-  return wrap(logger);
+  const shape: Shape = json
+    ? (fields, kind) => cloudFields(fields, kind, options, callers)
+    : plainFields;
+  return wrap(logger, shape);
 }
 
 /** Written at once: functions-framework ends the process without waiting for a flush. */
@@ -66,28 +96,27 @@ function prettyOutput(): DestinationStream {
   });
 }
 
-function wrap(logger: Logger): Log {
+type Shape = (fields: object, kind: LineKind) => object;
+
+function wrap(logger: Logger, shape: Shape): Log {
   return {
     debug: (message, fields = {}) => {
-      if (logger.isLevelEnabled('debug')) logger.debug(plain(fields, false), message);
+      if (logger.isLevelEnabled('debug')) logger.debug(shape(fields, 'plain'), message);
     },
-    info: (message, fields = {}) => logger.info(plain(fields, false), message),
-    warning: (message, fields = {}) => logger.warn(plain(fields, false), message),
-    error: (message, fields = {}) => logger.error(plain(fields, true), message),
-    child: (fields) => wrap(logger.child(fields)),
+    info: (message, fields = {}) => {
+      if (logger.isLevelEnabled('info')) logger.info(shape(fields, 'plain'), message);
+    },
+    warning: (message, fields = {}) => logger.warn(shape(fields, 'plain'), message),
+    error: (message, fields = {}) => logger.error(shape(fields, 'error'), message),
+    fault: (message, fields = {}) => logger.error(shape(fields, 'fault'), message),
+    child: (fields) => wrap(logger.child(shape(fields, 'plain')), shape),
   };
 }
 
-/** Fields with a thrown value in `error` made printable: JSON shows nothing of an Error. */
-function plain(fields: object, withStack: boolean): object {
-  if (!('error' in fields)) return fields;
-  const { error } = fields;
-  if (!(error instanceof Error)) return { ...fields, error: String(error) };
-  const { name, message } = error;
-  const code = 'code' in error ? error.code : undefined;
-  return {
-    ...fields,
-    error: { name, message, ...(code === undefined ? {} : { code }) },
-    ...(withStack ? { stack_trace: error.stack } : {}),
-  };
+/** The stack without the frames of this file. */
+function callers(): string | undefined {
+  return new Error().stack
+    ?.split('\n')
+    .filter((line) => !/\/cloud\/log(-fields)?\.[jt]s:/.test(line))
+    .join('\n');
 }

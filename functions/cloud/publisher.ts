@@ -39,8 +39,11 @@ export class PublishError extends Error {
 
 /** Puts lines into messages of one topic. */
 export interface Publisher {
-  /** Resolves when Pub/Sub has acknowledged the line's message; else rejects with PublishError. */
-  publish(line: Line): Promise<void>;
+  /**
+   * Resolves when Pub/Sub has acknowledged the line's message, with that one's id; else rejects with
+   * PublishError.
+   */
+  publish(line: Line): Promise<string>;
   /** Bytes of the lines that wait or are under way. */
   readonly pendingBytes: number;
   /** Resolves when every line published so far has its answer. */
@@ -76,7 +79,8 @@ interface Pending {
   readonly bytes: number;
   /** By `performance.now()`. */
   readonly deadline: number;
-  readonly settle: (error?: PublishError) => void;
+  /** With the id of its message, or with why there is none. */
+  readonly settle: (result: string | PublishError) => void;
   settled: boolean;
 }
 
@@ -118,7 +122,7 @@ class LinePublisher implements Publisher {
     return this.#pendingBytes;
   }
 
-  publish({ meta, text }: Line): Promise<void> {
+  publish({ meta, text }: Line): Promise<string> {
     if (this.#closed) return Promise.reject(new PublishError('closed', 'publisher is closed'));
     const line = encodeLine(meta, text);
     const bytes = Buffer.byteLength(line) + 1;
@@ -133,11 +137,11 @@ class LinePublisher implements Publisher {
         bytes,
         deadline,
         settled: false,
-        settle(error) {
+        settle(result) {
           if (pending.settled) return;
           pending.settled = true;
-          if (error === undefined) resolve();
-          else reject(error);
+          if (typeof result === 'string') resolve(result);
+          else reject(result);
         },
       };
       this.#waiting.push(pending);
@@ -198,22 +202,22 @@ class LinePublisher implements Publisher {
 
   /** Never rejects. */
   async #send(batch: readonly Pending[]): Promise<void> {
-    let failure: PublishError | undefined;
+    let result: string | PublishError;
     const beganMs = performance.now();
     this.#batches.record(batch.length);
     try {
       const data = Buffer.from(batch.map(({ line }) => line).join('\n'), 'utf8');
       // The youngest line's time is what the request has: older ones are answered by #expire.
       const timeLeftMs = Math.max(1, (batch.at(-1)?.deadline ?? 0) - beganMs);
-      await this.#raw.publish(data, this.#attributes, timeLeftMs);
+      result = await this.#raw.publish(data, this.#attributes, timeLeftMs);
       this.#durations.record(performance.now() - beganMs);
     } catch (error) {
       this.#failures.add();
-      failure = isLate(error)
+      result = isLate(error)
         ? this.#late(error)
         : new PublishError('failed', 'Pub/Sub did not take the message', error);
     }
-    for (const pending of batch) pending.settle(failure);
+    for (const pending of batch) pending.settle(result);
     this.#underWay.delete(batch);
     this.#forget(batch);
     this.#fill();

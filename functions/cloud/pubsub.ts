@@ -48,12 +48,15 @@ const ATTEMPT_TIMEOUT_MS = 4_000;
 
 /** Publishes single messages without the high-level client's queues and timers. */
 export interface RawPublisher {
-  /** Resolves when Pub/Sub has acknowledged; rejects after `timeoutMs` at the latest. */
+  /**
+   * Resolves with the message's id when Pub/Sub has acknowledged; rejects after `timeoutMs` at the
+   * latest.
+   */
   publish(
     data: Buffer,
     attributes: Readonly<Record<string, string>>,
     timeoutMs: number,
-  ): Promise<void>;
+  ): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -75,10 +78,11 @@ export function openRawPublisher(pubsub: PubSub, topic: string): RawPublisher {
         opening = undefined;
       });
       const { client, path } = await opening;
-      await client.publish(
+      const [{ messageIds }] = await client.publish(
         { topic: path, messages: [{ data, attributes }] },
         { retry: retryWithin(timeoutMs) },
       );
+      return messageIds?.[0] ?? '';
     },
     async close() {
       const opened = await opening?.catch(() => undefined);

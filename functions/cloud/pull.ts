@@ -32,12 +32,7 @@ export async function openPuller(pubsub: PubSub, subscription: string): Promise<
           { subscription: name, maxMessages: max },
           { timeout: PULL_TIMEOUT_MS, maxRetries: 0 },
         );
-        return (response.receivedMessages ?? []).map(({ ackId, message }) => ({
-          ackId: ackId ?? '',
-          messageId: message?.messageId ?? '',
-          data: Buffer.from((message?.data as Uint8Array | null) ?? []),
-          attributes: message?.attributes ?? {},
-        }));
+        return (response.receivedMessages ?? []).map(pulled);
       } catch (error) {
         if ((error as { code?: unknown }).code === DEADLINE_EXCEEDED) return [];
         throw error;
@@ -48,6 +43,55 @@ export async function openPuller(pubsub: PubSub, subscription: string): Promise<
     },
     close: () => client.close(),
   };
+}
+
+/** As the wire has it. */
+interface Received {
+  readonly ackId?: string | null;
+  readonly message?: {
+    readonly messageId?: string | null;
+    readonly data?: Uint8Array | string | null;
+    readonly attributes?: Record<string, string> | null;
+  } | null;
+}
+
+const pulled = ({ ackId, message }: Received): PulledMessage => ({
+  ackId: ackId ?? '',
+  messageId: message?.messageId ?? '',
+  data: Buffer.from((message?.data as Uint8Array | null) ?? []),
+  attributes: message?.attributes ?? {},
+});
+
+/** What waits in a subscription, without taking it away. */
+export interface Waiting {
+  readonly messages: readonly PulledMessage[];
+  /** False where there may be more than was asked for. */
+  readonly all: boolean;
+}
+
+const PEEK_TIMEOUT_MS = 10_000;
+
+/**
+ * Looks at what waits in a subscription and gives it back at once. Who else pulls at this moment may
+ * get nothing; Pub/Sub may hold back some itself, so this is the least there is.
+ */
+export async function peek(pubsub: PubSub, subscription: string, max: number): Promise<Waiting> {
+  const client = new v1.SubscriberClient(await generatedClientOptions(pubsub));
+  const name = subscriptionPath(pubsub.projectId, subscription);
+  try {
+    const [response] = await client.pull(
+      { subscription: name, maxMessages: max, returnImmediately: true },
+      { timeout: PEEK_TIMEOUT_MS, maxRetries: 0 },
+    );
+    const messages = (response.receivedMessages ?? []).map(pulled);
+    const ackIds = messages.map(({ ackId }) => ackId);
+    if (ackIds.length > 0) {
+      await client.modifyAckDeadline({ subscription: name, ackIds, ackDeadlineSeconds: 0 });
+    }
+    return { messages, all: messages.length < max };
+  } finally {
+    await client.close();
+  }
 }
 
 /** The subscriptions of a topic, for those who look after them. */

@@ -9,7 +9,10 @@ export interface Replaced {
   readonly by: string;
 }
 
-/** Inserts regular events and their tags. Returns the keys of those that were not there yet. */
+/**
+ * Inserts regular events and their tags; `stored_at` is the table's own to fill. Returns the keys of
+ * those that were not there yet.
+ */
 export async function insertRegular(
   client: pg.ClientBase,
   events: readonly BatchEvent[],
@@ -65,6 +68,7 @@ export async function insertKept(
       on conflict (author, kind, d) do update
       set created_at = excluded.created_at, key = excluded.key, text = excluded.text,
         seen_from = excluded.seen_from, seen_at = excluded.seen_at,
+        stored_at = excluded.stored_at,
         replaced = substr(k.text, 8, 64)
       where excluded.created_at > k.created_at
         or (excluded.created_at = k.created_at and excluded.key < k.key)

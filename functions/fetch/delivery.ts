@@ -1,4 +1,6 @@
 import type { IncomingMeta } from '../cloud/envelope.ts';
+import type { Journey } from '../cloud/journey.ts';
+import { traceOfEvent } from '../cloud/trace.ts';
 import { eventText, type NostrEvent } from '../nostr/event.ts';
 import { kindClass } from '../nostr/kinds.ts';
 import type { WritePolicy } from '../policy/write-policy.ts';
@@ -9,8 +11,9 @@ import type { FetchMeter } from './meter.ts';
 export interface DeliveryPorts {
   /** Of these events, the ids of those that need not be stored any more. */
   known(events: readonly NostrEvent[]): Promise<ReadonlySet<string>>;
-  /** Puts a line into `incoming`; resolves when Pub/Sub has it, rejects when it has not. */
-  publish(line: { readonly meta: object; readonly text: string }): Promise<void>;
+  /** Puts a line into `incoming`; resolves with the id of its message, rejects without one. */
+  publish(line: { readonly meta: object; readonly text: string }): Promise<string>;
+  readonly journey: Journey;
   readonly policy: WritePolicy;
   readonly nowMs: () => number;
   readonly meter: FetchMeter;
@@ -48,7 +51,7 @@ export class Delivery {
   readonly #source: { readonly id: number; readonly url: string };
   readonly #run: string;
 
-  /** @param run names this run of the source in the traces of its events. */
+  /** @param run names this run of the source in the log. */
   constructor(
     ports: DeliveryPorts,
     source: { readonly id: number; readonly url: string },
@@ -64,7 +67,7 @@ export class Delivery {
    * @throws where Pub/Sub or the database does not answer: then nothing counts as covered.
    */
   async deliver(events: readonly NostrEvent[]): Promise<void> {
-    const { publish, meter } = this.#ports;
+    const { meter } = this.#ports;
     this.counts.events += events.length;
     const taken = takenOf(events, this.#ports);
     const unwanted = events.length - taken.length;
@@ -75,16 +78,25 @@ export class Delivery {
       .map((event) => ({ event, text: eventText(event) }));
     meter.delivered({ fresh: 0, known: taken.length - fresh.length, unwanted });
     for (const lot of lotsOf(fresh)) {
-      await Promise.all(lot.map(({ event, text }) => publish({ meta: this.#meta(event), text })));
+      await Promise.all(lot.map((each) => this.#publish(each)));
       this.counts.fresh += lot.length;
       meter.delivered({ fresh: lot.length, known: 0, unwanted: 0 });
     }
   }
 
+  async #publish({ event, text }: { readonly event: NostrEvent; readonly text: string }) {
+    const { publish, journey } = this.#ports;
+    const meta = this.#meta(event);
+    const messageId = await publish({ meta, text });
+    if (!journey.follows(event.id)) return;
+    const { acceptedAt, source } = meta;
+    journey.step('fetched', event.id, { messageId, acceptedAt, source, run: this.#run });
+  }
+
   #meta(event: NostrEvent): IncomingMeta {
     return {
       acceptedAt: this.#ports.nowMs(),
-      trace: `${this.#run}-${event.id.slice(0, 12)}`,
+      trace: traceOfEvent(event.id),
       source: this.#source.url,
       sourceId: this.#source.id,
       keys: [],

@@ -14,7 +14,7 @@ import type { PiecePorts } from './piece.ts';
 export interface FollowPorts
   extends Pick<
     PiecePorts,
-    'connect' | 'known' | 'publish' | 'policy' | 'nowMs' | 'log' | 'chance' | 'meter'
+    'connect' | 'known' | 'publish' | 'policy' | 'nowMs' | 'journey' | 'log' | 'chance' | 'meter'
   > {
   list(): Promise<readonly Source[]>;
   /** Resolves after so long, or at once when the signal comes. */

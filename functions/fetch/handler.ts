@@ -1,8 +1,10 @@
 import type { HttpFunction, Request, Response } from '@google-cloud/functions-framework';
+import { httpRequestOf } from '../cloud/http-request.ts';
 import type { Log } from '../cloud/log.ts';
 import type { Metrics } from '../cloud/metrics/registry.ts';
 import { openOnce } from '../cloud/open-once.ts';
 import { parsePush } from '../cloud/push.ts';
+import { traceOfHeaders } from '../cloud/trace.ts';
 import type { PlanReport } from './plan.ts';
 
 /** What the function does, by how it is called. */
@@ -31,6 +33,12 @@ export function fetchHandler(
   const fetcherOf = openOnce(open);
   const failed = metrics.counter('fail_total', { reason: 'error' });
   return async (request: Request, response: Response): Promise<void> => {
+    const began = performance.now();
+    const own = log.child({ trace: traceOfHeaders(request.headers) });
+    response.once('finish', () => {
+      const answer = { status: response.statusCode, tookMs: performance.now() - began };
+      own.debug('request answered', { httpRequest: httpRequestOf(request, answer) });
+    });
     if (request.method !== 'POST') {
       response.status(METHOD_NOT_ALLOWED).end();
       return;
@@ -44,7 +52,7 @@ export function fetchHandler(
       const sourceId = sourceOf(request.body);
       if (sourceId === undefined) {
         // It would never be understood: said once, and acknowledged.
-        log.error('a message of `fetch` names no source');
+        own.error('a message of `fetch` names no source');
         response.status(NO_CONTENT).end();
         return;
       }
@@ -52,7 +60,7 @@ export function fetchHandler(
       response.status(NO_CONTENT).end();
     } catch (error) {
       failed.add();
-      log.error('fetch could not run', { error });
+      own.error('fetch could not run', { error });
       response.status(SERVICE_UNAVAILABLE).end();
     }
   };

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { Journey } from '../cloud/journey.ts';
 import type { Log } from '../cloud/log.ts';
 import type { Metrics } from '../cloud/metrics/registry.ts';
 import { openPostgres } from '../cloud/postgres.ts';
@@ -154,6 +155,11 @@ export function piecePorts(
     },
     chance: Math.random,
     nowMs: Date.now,
+    journey: new Journey({
+      log,
+      share: configuration.LOG_TRACE_SAMPLE,
+      monotonicMs: () => performance.now(),
+    }),
     log,
     meter,
   };
@@ -174,12 +180,7 @@ export function pieceLimitsOf(configuration: FetchConfiguration): PieceLimits {
   };
 }
 
-function planPorts(
-  pool: Pool,
-  hand: (id: number) => Promise<void>,
-  log: Log,
-  metrics: Metrics,
-): PlanPorts {
+function planPorts(pool: Pool, hand: PlanPorts['handOut'], log: Log, metrics: Metrics): PlanPorts {
   return {
     introduce: async (source) => void (await sources.addSource(pool, source)),
     find: (url) => sources.sourceByUrl(pool, url),
@@ -195,7 +196,7 @@ function planPorts(
 }
 
 /** An empty message would not be delivered by every version of functions-framework, so it has data. */
-const handOut = (work: ReturnType<typeof openRawPublisher>, id: number): Promise<void> =>
+const handOut = (work: ReturnType<typeof openRawPublisher>, id: number): Promise<string> =>
   work.publish(Buffer.from(String(id)), { source: String(id) }, HAND_OUT_TIMEOUT_MS);
 
 async function heldIds(

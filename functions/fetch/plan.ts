@@ -37,7 +37,7 @@ export interface PlanPorts {
     limit: number,
   ): Promise<readonly NostrEvent[]>;
   /** Puts one source's piece of work into the topic `fetch`. */
-  handOut(sourceId: number): Promise<void>;
+  handOut(sourceId: number): Promise<unknown>;
   /** The newest measurements of these filters of sources. */
   coverage(
     wanted: readonly { readonly source: number; readonly filterKey: string }[],

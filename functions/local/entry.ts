@@ -29,14 +29,36 @@ export function parseEntry(line: string, stream: OutputStream): LogEntry {
 function parseJson(line: string): LogEntry | undefined {
   if (!line.startsWith('{')) return undefined;
   try {
-    const { severity, message, time, timestamp, component, pid, hostname, ...fields } = JSON.parse(
+    const { severity, message, time, timestamp, pid, hostname, ...fields } = JSON.parse(
       line,
     ) as Record<string, unknown>;
     if (typeof message !== 'string') return undefined;
-    return { severity: asSeverity(severity) ?? 'INFO', message, fields };
+    return { severity: asSeverity(severity) ?? 'INFO', message, fields: forPeople(fields) };
   } catch {
     return undefined;
   }
+}
+
+const SPECIAL = 'logging.googleapis.com/';
+
+/** Without what only Google's products read. */
+function forPeople(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const shown: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(fields)) {
+    if (name === `${SPECIAL}trace`) shown['trace'] = String(value).replace(/^.*\//, '');
+    else if (name === 'httpRequest') shown['request'] = requestLine(value);
+    else if (!name.startsWith(SPECIAL) && !REPORTING.has(name)) shown[name] = value;
+  }
+  return shown;
+}
+
+/** Fields of Error Reporting. */
+const REPORTING = new Set(['@type', 'serviceContext', 'context']);
+
+function requestLine(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  const { requestMethod, requestUrl, status, latency } = value as Record<string, unknown>;
+  return [requestMethod, requestUrl, status, latency].filter(Boolean).join(' ');
 }
 
 function asSeverity(value: unknown): Severity | undefined {
@@ -68,13 +90,25 @@ function parsePlain(line: string, stream: OutputStream): LogEntry {
 
 /** Renders an entry as a line for people; further lines (a stack) are indented below it. */
 export function formatEntry(name: string, entry: LogEntry, time: Date, colour: boolean): string {
-  const { stack_trace: stack, stack: otherStack, ...fields } = entry.fields;
+  const { stack_trace: stack, stack: otherStack, ...others } = entry.fields;
+  const { fields, stack: stackOfError } = withoutStack(others);
   const rest = Object.entries(fields).map(([key, value]) => ` ${key}=${formatValue(value)}`);
-  const trace = typeof stack === 'string' ? stack : otherStack;
+  const trace = [stack, otherStack, stackOfError].find((each) => typeof each === 'string');
   const below = typeof trace === 'string' ? `\n${trace.replace(/^/gm, '    ')}` : '';
   const clock = time.toTimeString().slice(0, 8);
   const severity = paint(entry.severity.padEnd(7), colourOf(entry.severity), colour);
   return `${clock} ${severity} ${name}: ${entry.message}${rest.join('')}${below}`;
+}
+
+/** An error that was expected brings its stack along inside. */
+function withoutStack(fields: Readonly<Record<string, unknown>>): {
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly stack?: unknown;
+} {
+  const { error } = fields;
+  if (typeof error !== 'object' || error === null || !('stack' in error)) return { fields };
+  const { stack, ...rest } = error;
+  return { fields: { ...fields, error: rest }, stack };
 }
 
 function formatValue(value: unknown): string {

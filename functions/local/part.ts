@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import type { OutputStream, Severity } from './entry.ts';
+import { type OutputStream, parseEntry, type Severity } from './entry.ts';
 import { firstStartFailuresMax, readyMsMax, restartMs, restartMsMax, tailLines } from './limits.ts';
 import { readLines } from './lines.ts';
 
@@ -200,8 +200,15 @@ export class Part {
   }
 
   #said(): string {
-    return this.#tail.map((line) => `  ${line}`).join('\n');
+    return this.#tail.map((line) => `  ${wordsOf(line).replaceAll('\n', '\n  ')}`).join('\n');
   }
+}
+
+/** A structured line as people read it. */
+function wordsOf(line: string): string {
+  const { message, fields } = parseEntry(line, 'stderr');
+  const { error } = fields as { error?: { message?: unknown } };
+  return error?.message === undefined ? message : `${message}: ${String(error.message)}`;
 }
 
 function after(ms: number): Promise<'later'> {

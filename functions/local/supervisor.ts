@@ -75,6 +75,7 @@ export class Supervisor implements PartHost {
       ...(this.#dashboards === undefined ? {} : { DASHBOARDS_URL: this.#dashboards }),
       GOOGLE_CLOUD_PROJECT: full.GOOGLE_CLOUD_PROJECT,
       FETCH_URL: `http://127.0.0.1:${ports.fetch}/`,
+      UPKEEP_URL: `http://127.0.0.1:${ports.upkeep}/`,
     };
     folder.noteEnvironment(addresses);
     await Promise.all([

@@ -49,17 +49,23 @@ export async function withDatabase<T>(
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The variables that say where the database is. */
-export function databaseEnvironment({ database, data }: DatabaseOptions, env: Environment) {
+/**
+ * The variables that say where the database is. Where that is a system on this machine, those of
+ * its other parts come along: what is read in one system must not be written into another.
+ */
+export function databaseEnvironment(
+  { database, data }: DatabaseOptions,
+  env: Environment,
+): Environment {
   if (database !== undefined && data !== undefined) {
     throw usageFailure('--database and --data name two databases: give one of them');
   }
   const { DATABASE_URL: _, INSTANCE_CONNECTION_NAME: __, ...others } = env;
   if (database !== undefined) return { ...others, DATABASE_URL: database };
   if (data === undefined && (env['DATABASE_URL'] || env['INSTANCE_CONNECTION_NAME'])) return env;
-  const folder = data ?? (env['DATA_DIR'] || '.data');
-  const url = runningDatabase(folder);
-  if (url !== undefined) return { ...others, DATABASE_URL: url };
+  const folder = dataFolder(data, env);
+  const running = runningSystem(folder);
+  if (running['DATABASE_URL'] !== undefined) return { ...others, ...running };
   throw usageFailure(
     data === undefined
       ? `no database: give --database or set DATABASE_URL (no system runs on ${folder} here either)`
@@ -67,18 +73,31 @@ export function databaseEnvironment({ database, data }: DatabaseOptions, env: En
   );
 }
 
-/** The address that a running local system noted in its folder. */
-function runningDatabase(folder: string): string | undefined {
+const dataFolder = (data: string | undefined, env: Environment): string =>
+  data ?? (env['DATA_DIR'] || '.data');
+
+/** The folder of the system on this machine whose database is used; undefined for any other. */
+export function localFolder(options: DatabaseOptions, env: Environment): string | undefined {
+  const folder = dataFolder(options.data, env);
+  const url = runningSystem(folder)['DATABASE_URL'];
+  const used = databaseEnvironment(options, env)['DATABASE_URL'];
+  return url !== undefined && url === used ? folder : undefined;
+}
+
+/** The addresses that a running local system noted in its folder. */
+function runningSystem(folder: string): Environment {
   const file = join(folder, 'run', 'environment');
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return {};
     throw new CommandFailure(EXIT.file, `cannot read ${file}: ${message}`, error);
   }
-  return /^DATABASE_URL=(.+)$/m.exec(text)?.[1];
+  return Object.fromEntries(
+    [...text.matchAll(/^([A-Z_]+)=(.+)$/gm)].map(([, name, value]) => [name, value]),
+  );
 }
 
 /** Only what matters to somebody at a terminal. */
@@ -92,6 +111,7 @@ function quietLog(surroundings: Surroundings): Log {
     info: () => undefined,
     warning: say,
     error: say,
+    fault: say,
     child: () => log,
   };
   return log;

@@ -1,10 +1,12 @@
 import { Command, CommanderError } from 'commander';
 import { reasonOf } from '../upstream/failure.ts';
+import { addDeadLetters } from './dead-letters.ts';
 import { CommandFailure, EXIT } from './exit.ts';
 import { addMetrics } from './metrics.ts';
 import { addProvenance } from './provenance.ts';
 import { addSources } from './sources.ts';
 import { type Surroundings, tell } from './surroundings.ts';
+import { addTrace } from './trace.ts';
 
 /** Runs an operator's command line and gives its exit code. Never throws. */
 export async function runOperator(
@@ -33,7 +35,8 @@ function buildProgram(surroundings: Surroundings, onCode: (code: number) => void
       writeErr: (text) => surroundings.stderr.write(text),
       outputError: (text, write) => write(text.replace(/^error: /, 'distrise: ')),
     });
-  for (const add of [addSources, addProvenance, addMetrics]) add(program, surroundings, onCode);
+  for (const add of [addSources, addProvenance, addTrace, addDeadLetters, addMetrics])
+    add(program, surroundings, onCode);
   return program;
 }
 

@@ -1,14 +1,13 @@
 import type { Command } from 'commander';
-import { decode } from 'nostr-tools/nip19';
 import { readProvenance } from '../database/provenance.ts';
-import { isHex64 } from '../nostr/event.ts';
 import {
   addDatabaseOptions,
   DATABASE_HELP,
   type DatabaseOptions,
   withDatabase,
 } from './database.ts';
-import { CommandFailure, EXIT, EXIT_HELP, usageFailure } from './exit.ts';
+import { readEventId } from './event-id.ts';
+import { CommandFailure, EXIT, EXIT_HELP } from './exit.ts';
 import { type EndWith, print, type Surroundings } from './surroundings.ts';
 import { facts } from './table.ts';
 import { distance, moment } from './words.ts';
@@ -28,7 +27,7 @@ export function addProvenance(program: Command, surroundings: Surroundings, end:
     .option('--json', 'print JSON')
     .addHelpText('after', HELP)
     .action(async (given: string, options: DatabaseOptions & { readonly json?: boolean }) => {
-      const id = readId(given);
+      const id = readEventId(given);
       const found = await withDatabase(options, surroundings, (pool) => readProvenance(pool, id));
       if (found === undefined) {
         throw new CommandFailure(EXIT.refused, `event ${id} is not stored here`);
@@ -51,18 +50,4 @@ export function addProvenance(program: Command, surroundings: Surroundings, end:
       await print(surroundings, text);
       end(EXIT.done);
     });
-}
-
-function readId(text: string): string {
-  if (isHex64(text.toLowerCase())) return text.toLowerCase();
-  try {
-    const { type, data } = decode(text);
-    if (type === 'note') return data;
-    if (type === 'nevent') return data.id;
-  } catch {
-    // Said below.
-  }
-  throw usageFailure(
-    `no event id: ${text.slice(0, 100)} (wanted: 64 hex characters, note or nevent)`,
-  );
 }

@@ -6,6 +6,8 @@ export interface Surroundings {
   readonly stdout: Writable;
   readonly stderr: Writable;
   nowMs(): number;
+  /** Asks whoever sits there; absent where nobody does. */
+  readonly ask?: (question: string) => Promise<string>;
 }
 
 /** Takes a command's exit code. */

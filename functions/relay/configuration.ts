@@ -173,7 +173,6 @@ const platformVariables = {
     .union([z.ipv4(), z.ipv6()])
     .optional()
     .describe('the IP address to listen on; all by default'),
-  K_SERVICE: z.string().optional().describe('set by Cloud Run: the name of the service'),
 };
 
 /** Every variable that the relay reads; the descriptions say what is allowed. */

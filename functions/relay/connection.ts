@@ -1,6 +1,8 @@
 import type { Socket } from 'node:net';
 import type { RawData, WebSocket } from 'ws';
+import type { Journey } from '../cloud/journey.ts';
 import type { Log } from '../cloud/log.ts';
+import type { Trace } from '../cloud/trace.ts';
 import {
   type ClientMessage,
   type Fault,
@@ -8,15 +10,14 @@ import {
   faultOfEvent,
   faultOfOversize,
   noticeMessage,
-  okMessage,
   parseClientMessage,
 } from '../nostr/messages.ts';
-import { refuse } from '../nostr/result.ts';
-import type { Admission, Admitted } from './admission.ts';
-import type { Engine, Verdict } from './engine-types.ts';
+import type { Admission } from './admission.ts';
+import type { Engine } from './engine-types.ts';
 import type { EventMeter } from './event-meter.ts';
 import { Liveness, type LivenessLimits } from './liveness.ts';
 import { Outbox, type OutboxLimits, type SendBudget } from './outbox.ts';
+import { Publications } from './publications.ts';
 import type { Rates } from './rates.ts';
 import type { ReconciliationDesk } from './reconciliation-desk.ts';
 import { type ReconciliationLimits, Reconciliations } from './reconciliations.ts';
@@ -46,6 +47,7 @@ export interface ConnectionParts {
   readonly limits: ConnectionLimits;
   readonly events: EventMeter;
   readonly traffic: TrafficMeter;
+  readonly journey: Journey;
   readonly log: Log;
   /** Milliseconds of a clock that never steps back. */
   readonly monotonicMs: () => number;
@@ -57,6 +59,8 @@ export interface Client {
   readonly connectionId: string;
   /** Whose allowance is used, see visitor.ts. */
   readonly address: string;
+  /** That of the request which opened the connection, where it brought one. */
+  readonly trace?: Trace;
 }
 
 /** Close codes of RFC 6455. */
@@ -90,19 +94,15 @@ export class Connection {
   readonly #requests: Requests;
   readonly #reconciliations: Reconciliations | undefined;
   readonly #liveness: Liveness;
+  readonly #publications: Publications;
   readonly #countBytes: () => void;
   /** When the message came that is looked at now. */
   #receivedMs = 0;
   #endedBy: EndCause | undefined;
-  #inFlight = 0;
-  #events = 0;
   #messagesInTurn = 0;
   /** Not read for a moment, so that others have their turn. */
   #resting = false;
-  /** Not read until some of its events are answered. */
-  #full = false;
   #finishing: string | undefined;
-  #whenAnswered: (() => void) | undefined;
   #destroyAtMs = Number.POSITIVE_INFINITY;
 
   constructor(webSocket: WebSocket, socket: Socket, client: Client, parts: ConnectionParts) {
@@ -118,6 +118,10 @@ export class Connection {
       limits.negentropy &&
       new Reconciliations({ engine, outbox, desk, limits: limits.negentropy, monotonicMs, log });
     this.#liveness = new Liveness(limits.liveness, monotonicMs());
+    this.#publications = new Publications(parts, client, outbox, {
+      full: () => webSocket.pause(),
+      room: () => this.#readOn(),
+    });
     this.#countBytes = parts.traffic.follow(socket);
     parts.traffic.came('opened').add();
     webSocket.on('message', (data, isBinary) => this.#receive(data, isBinary));
@@ -136,7 +140,7 @@ export class Connection {
     if (this.#finishing !== undefined) return;
     this.#reconciliations?.tick(nowMs);
     const sessions = this.#reconciliations?.count ?? 0;
-    const busy = this.#requests.count > 0 || sessions > 0 || this.#inFlight > 0;
+    const busy = this.#requests.count > 0 || sessions > 0 || this.#publications.count > 0;
     const paused = this.#webSocket.isPaused;
     switch (this.#liveness.tick(nowMs, this.#socket.bytesRead, { busy, paused })) {
       case 'ping':
@@ -170,10 +174,7 @@ export class Connection {
     this.#finishing = why;
     this.#endedBy ??= cause;
     this.#webSocket.pause();
-    await within(timeoutMs, (done) => {
-      if (this.#inFlight === 0) done();
-      else this.#whenAnswered = done;
-    });
+    await within(timeoutMs, (done) => this.#publications.whenAnswered(done));
     this.#requests.closeAll(`error: ${why}`);
     this.#reconciliations?.closeAll(`closed: ${why}`);
     this.#outbox.send(noticeMessage(`closing: ${why}`));
@@ -196,7 +197,7 @@ export class Connection {
       this.#handle(data as Buffer, isBinary);
     } catch (error) {
       // A fault of ours: it must not end the process, and with it everybody's connection.
-      this.#parts.log.error('a message could not be handled', { ...this.client, error });
+      this.#parts.log.fault('a message could not be handled', { ...this.client, error });
       this.#outbox.send(noticeMessage('error: the relay failed on this message'));
     }
   }
@@ -214,7 +215,7 @@ export class Connection {
   }
 
   #readOn(): void {
-    if (this.#resting || this.#full || this.#finishing !== undefined) return;
+    if (this.#resting || this.#publications.full || this.#finishing !== undefined) return;
     if (this.#webSocket.isPaused) this.#webSocket.resume();
   }
 
@@ -236,7 +237,7 @@ export class Connection {
   /** A message that could not be read. Where OK answers it, it was an EVENT. */
   #misread(fault: Fault): void {
     const said = this.#refuse(fault);
-    if (fault.answer === 'OK') this.#eventRefused(undefined, said);
+    if (fault.answer === 'OK') this.#publications.unread(said, this.#receivedMs);
   }
 
   #dispatch(message: ClientMessage): void {
@@ -266,56 +267,12 @@ export class Connection {
   }
 
   #event(given: unknown): void {
-    const admitted =
-      this.#finishing === undefined
-        ? this.#parts.admission.admit(given, this.client.address)
-        : refuse(faultOfEvent(given, `error: ${this.#finishing}`));
-    if (admitted.ok) {
-      this.#publish(admitted.value);
-      return;
+    if (this.#finishing === undefined) {
+      this.#publications.take(given, this.#receivedMs);
+    } else {
+      const fault = faultOfEvent(given, `error: ${this.#finishing}`);
+      this.#publications.refuse(fault, given, this.#receivedMs);
     }
-    this.#answer(admitted.reason);
-    this.#eventRefused(given, admitted.reason.message);
-  }
-
-  #eventRefused(given: unknown, message: string): void {
-    const { events, monotonicMs } = this.#parts;
-    events.refused(given, message, monotonicMs() - this.#receivedMs);
-  }
-
-  #publish({ event, text }: Admitted): void {
-    this.#inFlight += 1;
-    // Reading on would only move the queue from the client's memory into ours.
-    if (this.#inFlight >= this.#parts.limits.eventsInFlightMax) {
-      this.#full = true;
-      this.#webSocket.pause();
-    }
-    this.#events += 1;
-    const trace = `${this.client.connectionId}-${this.#events}`;
-    const { engine, events, monotonicMs } = this.#parts;
-    const receivedMs = this.#receivedMs;
-    engine
-      .publish(event, text, { trace, source: 'client', keys: [] })
-      .catch((error: unknown): Verdict => {
-        this.#parts.log.error('an event could not be published', { trace, error });
-        const message = 'error: the relay failed on this event';
-        return { accepted: false, message, outcome: 'error' };
-      })
-      .then(({ accepted, message, outcome }) => {
-        this.#published(okMessage(event.id, accepted, message));
-        events.answered(event.kind, outcome, monotonicMs() - receivedMs);
-      })
-      .catch((error: unknown) => this.#parts.log.error('no OK sent', { trace, error }));
-  }
-
-  #published(answer: string): void {
-    this.#outbox.send(answer);
-    this.#inFlight -= 1;
-    if (this.#full && this.#inFlight <= this.#parts.limits.eventsInFlightMax / 2) {
-      this.#full = false;
-      this.#readOn();
-    }
-    if (this.#inFlight === 0) this.#whenAnswered?.();
   }
 
   #request(id: string, filters: readonly unknown[]): void {
@@ -389,7 +346,7 @@ export class Connection {
     this.#requests.closeAll();
     this.#reconciliations?.closeAll();
     this.#outbox.close();
-    this.#whenAnswered?.();
+    this.#publications.close();
   }
 }
 

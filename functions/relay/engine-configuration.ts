@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import {
+  type LogConfiguration,
   type PostgresConfiguration,
   type PubSubConfiguration,
   wholeNumber,
@@ -49,4 +50,5 @@ const engineSchema = z.object(engineVariables);
 /** What the engine needs of the relay's configuration. */
 export type EngineConfiguration = z.infer<typeof engineSchema> &
   PostgresConfiguration &
-  PubSubConfiguration;
+  PubSubConfiguration &
+  Pick<LogConfiguration, 'LOG_TRACE_SAMPLE'>;

@@ -30,6 +30,8 @@ export interface Verdict {
 export interface Origin {
   readonly trace: string;
   readonly source: string;
+  /** Present where every step of the event is logged. */
+  readonly followed?: true;
   /** Public keys that the socket has authenticated (NIP-42). */
   readonly keys: readonly string[];
 }

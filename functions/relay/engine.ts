@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { openBroadcast } from '../cloud/broadcast.ts';
+import { Journey } from '../cloud/journey.ts';
 import type { Log } from '../cloud/log.ts';
 import type { Metrics } from '../cloud/metrics/registry.ts';
 import { openPostgres } from '../cloud/postgres.ts';
@@ -34,6 +35,7 @@ export async function openEngine(
   const pubsub = openPubSub(configuration);
   const postgres = await openPostgres({ ...configuration, applicationName: 'relay', log, metrics });
   const { pool } = postgres;
+  const monotonicMs = () => performance.now();
   const openTopic = (topic: string) =>
     openPublisher({
       pubsub,
@@ -59,7 +61,8 @@ export async function openEngine(
       listStored: (filter, options) => listIds(pool, filter, options),
       loadRecent: () => loadRecent(pool, window),
       nowMs: Date.now,
-      monotonicMs: () => performance.now(),
+      monotonicMs,
+      journey: new Journey({ log, share: configuration.LOG_TRACE_SAMPLE, monotonicMs }),
       log,
       metrics,
     },

@@ -1,3 +1,4 @@
+import type { Journey } from '../cloud/journey.ts';
 import type { Log } from '../cloud/log.ts';
 import type { Metrics } from '../cloud/metrics/registry.ts';
 import type { LogPosition } from '../database/changes.ts';
@@ -29,6 +30,7 @@ export interface InstanceDoors {
   readonly nowMs: () => number;
   /** Milliseconds of a clock that never steps back. */
   readonly monotonicMs: () => number;
+  readonly journey: Journey;
   readonly log: Log;
   readonly metrics: Metrics;
 }
@@ -52,7 +54,7 @@ export interface Instance {
 
 /** Joins the parts of an instance to each other and to its doors. */
 export function assembleInstance(doors: InstanceDoors, limits: InstanceLimits): Instance {
-  const { nowMs, monotonicMs, log, metrics } = doors;
+  const { nowMs, monotonicMs, journey, log, metrics } = doors;
   const window = new RecentWindow(limits.window);
   const pending = new Pending(limits.pendingBytesMax);
   const feed: Feed = new Feed({
@@ -76,6 +78,7 @@ export function assembleInstance(doors: InstanceDoors, limits: InstanceLimits): 
     queries: new QueryMeter(metrics),
     deliveries: new DeliveryMeter(metrics, nowMs),
     monotonicMs,
+    journey,
     log,
   });
   const intake = new Intake({
@@ -85,6 +88,7 @@ export function assembleInstance(doors: InstanceDoors, limits: InstanceLimits): 
     stored: doors.stored,
     announce: (entry, acceptedAtMs) => subscriptions.announce(entry, 'own', acceptedAtMs),
     announceEphemeral: (entry, acceptedAtMs) => feed.announceEphemeral(entry, acceptedAtMs),
+    journey,
     nowMs,
   });
   const instance = { window, pending, follower, answers, inventory, subscriptions, intake };

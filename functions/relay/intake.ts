@@ -1,4 +1,5 @@
 import type { IncomingMeta, StoredMeta } from '../cloud/envelope.ts';
+import type { Journey } from '../cloud/journey.ts';
 import type { NostrEvent } from '../nostr/event.ts';
 import { kindClass } from '../nostr/kinds.ts';
 import type { Origin, Verdict } from './engine-types.ts';
@@ -8,9 +9,9 @@ import type { Pending } from './pending.ts';
 import type { RecentWindow } from './recent-window.ts';
 import { isDeletedBy, isNewer } from './versions.ts';
 
-/** Puts a line into a Pub/Sub topic; resolves when Pub/Sub has it, rejects when it has not. */
+/** Puts a line into a Pub/Sub topic; resolves with the id of its message, rejects without one. */
 export interface Topic {
-  publish(line: { readonly meta: object; readonly text: string }): Promise<void>;
+  publish(line: { readonly meta: object; readonly text: string }): Promise<string>;
 }
 
 /** What the intake stands on. */
@@ -23,6 +24,7 @@ export interface IntakeParts {
   readonly announce: (entry: Entry, acceptedAtMs: number) => void;
   /** Hands an ephemeral event to them, once. */
   readonly announceEphemeral: (entry: Entry, acceptedAtMs: number) => void;
+  readonly journey: Journey;
   readonly nowMs: () => number;
 }
 
@@ -99,7 +101,8 @@ export class Intake {
     const { window, pending, announce } = this.#parts;
     try {
       await this.#publish(entry, origin, acceptedAt);
-    } catch {
+    } catch (error) {
+      this.#parts.journey.failure('published', entry.id, { topic: 'incoming', error });
       pending.settle(entry.id);
       return NOT_DURABLE;
     }
@@ -113,14 +116,25 @@ export class Intake {
     return ACCEPTED;
   }
 
-  #publish(entry: Entry, origin: Origin, acceptedAt: number): Promise<void> {
+  #publish(entry: Entry, origin: Origin, acceptedAt: number): Promise<unknown> {
     const meta: IncomingMeta = {
       acceptedAt,
       trace: origin.trace,
       source: origin.source,
       keys: origin.keys,
     };
-    return this.#parts.incoming.publish({ meta, text: entry.text });
+    const published = this.#parts.incoming.publish({ meta, text: entry.text });
+    return origin.followed ? this.#followed('incoming', entry.id, meta, published) : published;
+  }
+
+  async #followed(
+    topic: string,
+    id: string,
+    { acceptedAt }: { readonly acceptedAt: number },
+    published: Promise<string>,
+  ): Promise<void> {
+    const messageId = await published;
+    this.#parts.journey.step('published', id, { topic, messageId, acceptedAt });
   }
 
   /** Ephemeral events go to every instance and into no table. */
@@ -132,8 +146,10 @@ export class Intake {
       trace: origin.trace,
     };
     try {
-      await this.#parts.stored.publish({ meta, text: entry.text });
-    } catch {
+      const published = this.#parts.stored.publish({ meta, text: entry.text });
+      await (origin.followed ? this.#followed('stored', entry.id, meta, published) : published);
+    } catch (error) {
+      this.#parts.journey.failure('published', entry.id, { topic: 'stored', error });
       return NOT_DURABLE;
     }
     this.#parts.announceEphemeral(entry, meta.acceptedAt);

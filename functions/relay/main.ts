@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { openLog } from '../cloud/log.ts';
+import type { Log } from '../cloud/log.ts';
 import { watchEventLoop, watchMemory } from '../cloud/metrics/process.ts';
 import { Registry } from '../cloud/metrics/registry.ts';
+import { startService } from '../cloud/start-service.ts';
 import { loadVerifier } from '../nostr/verify.ts';
 import { parseRelayConfiguration, type RelayConfiguration } from './configuration.ts';
 import { openEngine } from './engine.ts';
@@ -14,12 +15,7 @@ import { RelayServer } from './server.ts';
  */
 const STOP_TIMEOUT_MS = 8_000;
 
-async function run(configuration: RelayConfiguration): Promise<void> {
-  const log = openLog({
-    level: configuration.LOG_LEVEL,
-    format: configuration.LOG_FORMAT,
-    component: 'relay',
-  });
+async function run(configuration: RelayConfiguration, log: Log): Promise<void> {
   const metrics = new Registry('relay');
   watchMemory(metrics);
   watchEventLoop(metrics);
@@ -83,15 +79,10 @@ function readSoftware(): Software {
   return { version: 'unknown' };
 }
 
-const configuration = parseRelayConfiguration(process.env);
-if (configuration.ok) {
-  try {
-    await run(configuration.value);
-  } catch (error) {
-    process.stderr.write(`the relay could not start: ${String(error)}\n`);
-    process.exit(1);
-  }
-} else {
-  process.stderr.write(`${configuration.reason}\n`);
-  process.exitCode = 1;
+const { settings, log } = startService('relay', parseRelayConfiguration(process.env));
+try {
+  await run(settings, log);
+} catch (error) {
+  log.error('the relay could not start', { error });
+  process.exit(1);
 }

@@ -10,14 +10,17 @@ import {
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { httpRequestOf } from '../cloud/http-request.ts';
+import { Journey } from '../cloud/journey.ts';
 import type { Log } from '../cloud/log.ts';
 import type { Metrics } from '../cloud/metrics/registry.ts';
+import { traceOfHeaders } from '../cloud/trace.ts';
 import type { Verifier } from '../nostr/verify.ts';
 import { policyOf } from '../policy/rules.ts';
 import { writeRulesOf } from '../policy/variables.ts';
 import { Admission } from './admission.ts';
 import type { RelayConfiguration } from './configuration.ts';
-import { Connection, type ConnectionParts } from './connection.ts';
+import { type Client, Connection, type ConnectionParts } from './connection.ts';
 import { Connections } from './connections.ts';
 import type { Engine } from './engine-types.ts';
 import { EventMeter } from './event-meter.ts';
@@ -159,13 +162,24 @@ export class RelayServer {
     socket.on('error', ignore);
     const address = addressOfClient(request, this.#configuration.RELAY_TRUSTED_PROXIES);
     const refusal = this.#refusal(request, address);
+    const trace = traceOfHeaders(request.headers);
+    const client: Client = {
+      connectionId: randomBytes(8).toString('hex'),
+      address,
+      ...(trace !== undefined && { trace }),
+    };
+    const { status } = refusal ?? { status: 101 };
+    this.#parts.log.debug(refusal === undefined ? 'client connects' : 'client is turned away', {
+      ...client,
+      httpRequest: httpRequestOf(request, { status, tookMs: 0, remoteIp: address }),
+    });
     if (refusal !== undefined) {
       refuseUpgrade(socket, refusal);
       return;
     }
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       socket.off('error', ignore);
-      this.#connect(webSocket, socket as Socket, address);
+      this.#connect(webSocket, socket as Socket, client);
     });
   }
 
@@ -192,8 +206,7 @@ export class RelayServer {
     }
   }
 
-  #connect(webSocket: WebSocket, socket: Socket, address: string): void {
-    const client = { connectionId: randomBytes(8).toString('hex'), address };
+  #connect(webSocket: WebSocket, socket: Socket, client: Client): void {
     const connection = new Connection(webSocket, socket, client, this.#connectionParts);
     this.#connections.add(connection);
     webSocket.on('close', () => this.#connections.remove(connection));
@@ -214,6 +227,7 @@ function connectionPartsOf(configuration: RelayConfiguration, parts: ServerParts
     budget: new SendBudget(configuration.RELAY_SEND_TOTAL_BYTES_MAX),
     desk: new ReconciliationDesk(configuration.RELAY_NEGENTROPY_TOTAL_ITEMS_MAX),
     limits: connectionLimitsOf(configuration),
+    journey: new Journey({ log, share: configuration.LOG_TRACE_SAMPLE, monotonicMs }),
     events: new EventMeter(metrics),
     traffic: new TrafficMeter(metrics),
     log,

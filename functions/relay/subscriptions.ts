@@ -1,3 +1,4 @@
+import type { Journey } from '../cloud/journey.ts';
 import type { Log } from '../cloud/log.ts';
 import type { Filter } from '../nostr/filter.ts';
 import { AnswerTooLarge } from './answer-bytes.ts';
@@ -22,6 +23,7 @@ export interface SubscriptionsParts {
   readonly deliveries: DeliveryMeter;
   /** Milliseconds of a clock that never steps back. */
   readonly monotonicMs: () => number;
+  readonly journey: Journey;
   readonly log: Log;
 }
 
@@ -71,7 +73,11 @@ export class Subscriptions {
         this.#failQuery(subscription, 'slow', held);
       }
     });
-    this.#parts.deliveries.announced(handed, lane, acceptedAtMs);
+    const { deliveries, journey } = this.#parts;
+    deliveries.announced(handed, lane, acceptedAtMs);
+    if (journey.follows(entry.id)) {
+      journey.step('delivered', entry.id, { deliveries: handed, lane });
+    }
   }
 
   /** Ends all, with this word to their clients. */

@@ -1,7 +1,9 @@
 import type { HttpFunction, Request, Response } from '@google-cloud/functions-framework';
+import { httpRequestOf } from '../cloud/http-request.ts';
 import type { Log } from '../cloud/log.ts';
 import type { Metrics } from '../cloud/metrics/registry.ts';
 import { openOnce } from '../cloud/open-once.ts';
+import { traceOfHeaders } from '../cloud/trace.ts';
 import { type StorePorts, storePush } from './store.ts';
 
 const NO_CONTENT = 204;
@@ -22,19 +24,23 @@ export function storeHandler(
   const ports = openOnce(open);
   const failed = metrics.counter('fail_total', { reason: 'error' });
   return async (request: Request, response: Response): Promise<void> => {
+    const began = performance.now();
+    const own = log.child({ trace: traceOfHeaders(request.headers) });
     let status = SERVICE_UNAVAILABLE;
     try {
       if (request.method === 'POST') {
         const raw = request.rawBody ?? Buffer.alloc(0);
-        const verdict = await storePush(request.body, raw, await ports());
+        const verdict = await storePush(request.body, raw, { ...(await ports()), log: own });
         if (verdict.acknowledge) status = NO_CONTENT;
       } else {
         status = METHOD_NOT_ALLOWED;
       }
     } catch (error) {
       failed.add();
-      log.error('message could not be handled', { error });
+      own.error('message could not be handled', { error });
     }
     response.status(status).end();
+    const tookMs = performance.now() - began;
+    own.debug('request answered', { httpRequest: httpRequestOf(request, { status, tookMs }) });
   };
 }

@@ -1,3 +1,4 @@
+import { Journey } from '../cloud/journey.ts';
 import type { Log } from '../cloud/log.ts';
 import type { Metrics } from '../cloud/metrics/registry.ts';
 import { openPostgres } from '../cloud/postgres.ts';
@@ -45,6 +46,11 @@ export async function openStore(
     verifier,
     limits: { eventBytesMax: configuration.EVENT_BYTES_MAX },
     nowMs: () => Date.now(),
+    journey: new Journey({
+      log,
+      share: configuration.LOG_TRACE_SAMPLE,
+      monotonicMs: () => performance.now(),
+    }),
     log,
     meter: new StoreMeter(metrics),
     async close() {

@@ -1,4 +1,5 @@
 import type { IncomingMeta, RawLine } from '../cloud/envelope.ts';
+import { traceOfEvent } from '../cloud/trace.ts';
 import type { NewEvent, Seen } from '../database/write.ts';
 import { eventText, isHex64, parseEvent } from '../nostr/event.ts';
 import { kindClass } from '../nostr/kinds.ts';
@@ -33,11 +34,12 @@ export function screen(
 ):
   | { readonly ok: true; readonly value: Screened }
   | { readonly ok: false; readonly refusal: Refusal } {
-  const meta = parseMeta(line.meta, fallback);
+  const claimed = claimedId(line.event);
+  const meta = parseMeta(line.meta, isHex64(claimed) ? claimed : '', fallback);
   const refused = (reason: string, id: unknown) =>
     ({ ok: false, refusal: { id: isHex64(id) ? id : undefined, meta, reason } }) as const;
   const parsed = parseEvent(line.event);
-  if (!parsed.ok) return refused(parsed.reason, claimedId(line.event));
+  if (!parsed.ok) return refused(parsed.reason, claimed);
   const event = parsed.value;
   const text = eventText(event);
   const bytes = Buffer.byteLength(text);
@@ -52,12 +54,14 @@ export function screen(
 }
 
 /** What is wrong in the company of an event takes nothing from the event: it gets the fallback. */
-function parseMeta(value: unknown, fallback: IncomingMeta): IncomingMeta {
-  if (typeof value !== 'object' || value === null) return fallback;
-  const { acceptedAt, trace, source, sourceId, keys } = value as Record<string, unknown>;
+function parseMeta(value: unknown, id: string, fallback: IncomingMeta): IncomingMeta {
+  // What was published by an earlier version has traces of another kind.
+  const trace = traceOfEvent(id);
+  if (typeof value !== 'object' || value === null) return { ...fallback, trace };
+  const { acceptedAt, source, sourceId, keys } = value as Record<string, unknown>;
   return {
     acceptedAt: Number.isSafeInteger(acceptedAt) ? (acceptedAt as number) : fallback.acceptedAt,
-    trace: typeof trace === 'string' ? trace.slice(0, TRACE_MAX) : fallback.trace,
+    trace,
     source: typeof source === 'string' ? source.slice(0, SOURCE_MAX) : fallback.source,
     ...(isSourceId(sourceId) && { sourceId }),
     keys: Array.isArray(keys) ? keys.filter(isHex64) : fallback.keys,
@@ -73,8 +77,6 @@ const isSourceId = (value: unknown): value is number =>
   Number.isInteger(value) && (value as number) > 0 && (value as number) <= SOURCE_ID_MAX;
 
 const SOURCE_ID_MAX = 2 ** 31 - 1;
-/** Longer than any trace of ours or of Cloud Trace. */
-const TRACE_MAX = 200;
 /** An upstream relay's address. */
 const SOURCE_MAX = 1_000;
 

@@ -1,4 +1,5 @@
 import { decodeLines, type IncomingMeta, type StoredMeta } from '../cloud/envelope.ts';
+import type { Journey } from '../cloud/journey.ts';
 import type { Log } from '../cloud/log.ts';
 import type { Line } from '../cloud/publisher.ts';
 import { type Push, parsePush } from '../cloud/push.ts';
@@ -8,6 +9,7 @@ import type { DeadLetter } from './dead-letter.ts';
 import { deadEvent, deadMessage } from './dead-letter.ts';
 import type { Settled, StoreMeter } from './meter.ts';
 import { OUTCOMES, type StoreOutcome } from './outcomes.ts';
+import { report } from './report.ts';
 import { type Refusal, type Screened, type ScreenLimits, screen } from './screen.ts';
 import { type Write, type Written, writeBatch } from './write-batch.ts';
 
@@ -15,13 +17,14 @@ import { type Write, type Written, writeBatch } from './write-batch.ts';
 export interface StorePorts {
   readonly write: Write;
   /** Tells every relay instance; resolves when Pub/Sub has it. */
-  readonly announce: (line: Line) => Promise<void>;
+  readonly announce: (line: Line) => Promise<unknown>;
   /** Puts away what cannot be stored; resolves when Pub/Sub has it. */
-  readonly bury: (letter: DeadLetter) => Promise<void>;
+  readonly bury: (letter: DeadLetter) => Promise<unknown>;
   readonly verifier: Verifier;
   readonly limits: ScreenLimits;
   /** Unix time in milliseconds. */
   readonly nowMs: () => number;
+  readonly journey: Journey;
   readonly log: Log;
   readonly meter: StoreMeter;
 }
@@ -34,7 +37,7 @@ export interface Verdict {
 }
 
 /** One line's fate, and what of it goes where. */
-interface Fate {
+export interface Fate {
   readonly outcome: StoreOutcome;
   readonly id?: string | undefined;
   readonly kind?: number;
@@ -42,9 +45,6 @@ interface Fate {
   readonly line?: Line;
   readonly letter?: DeadLetter;
 }
-
-/** Ids in one log line; a message holds up to 500. */
-const LOGGED_IDS_MAX = 20;
 
 /**
  * Takes one push call: validates its events, writes them, tells every relay instance the outcome
@@ -66,7 +66,7 @@ export async function storePush(body: unknown, raw: Buffer, ports: StorePorts): 
   const tookMs = ports.nowMs() - startedAt;
   const value = push.ok ? push.value : undefined;
   ports.meter.handled(settled.map(settledOf), value?.deliveryAttempt, tookMs);
-  report(settled, value, tookMs, ports.log);
+  report(settled, value, tookMs, ports);
   const counts: Partial<Record<StoreOutcome, number>> = {};
   for (const { outcome } of settled) counts[outcome] = (counts[outcome] ?? 0) + 1;
   return { acknowledge: settled.every(({ outcome }) => OUTCOMES[outcome].acknowledge), counts };
@@ -83,7 +83,7 @@ async function fatesOf(push: Push, ports: StorePorts): Promise<readonly Fate[]> 
   }
   const fallback: IncomingMeta = {
     acceptedAt: push.publishedAt ?? ports.nowMs(),
-    trace: push.messageId,
+    trace: '',
     source: '',
     keys: [],
   };
@@ -185,23 +185,3 @@ const settledOf = ({ outcome, kind, letter }: Fate): Settled => ({
   kind,
   buried: letter !== undefined,
 });
-
-/** One line for each outcome that people should see, and one that sums up for debugging. */
-function report(fates: readonly Fate[], push: Push | undefined, tookMs: number, log: Log): void {
-  const about = { message: push?.messageId, attempt: push?.deliveryAttempt };
-  const groups = Map.groupBy(fates, ({ outcome }) => outcome);
-  for (const [outcome, group] of groups) {
-    const { severity, metric } = OUTCOMES[outcome];
-    if (severity === 'debug') continue;
-    log[severity](`events ${outcome}`, {
-      ...about,
-      metric: metric.name,
-      reason: metric.reason,
-      count: group.length,
-      ids: group.slice(0, LOGGED_IDS_MAX).map(({ id }) => id),
-      reasons: [...new Set(group.map(({ reason }) => reason))].slice(0, LOGGED_IDS_MAX),
-    });
-  }
-  const counts = Object.fromEntries([...groups].map(([outcome, group]) => [outcome, group.length]));
-  log.debug('message taken', { ...about, tookMs, counts });
-}

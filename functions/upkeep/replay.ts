@@ -14,7 +14,7 @@ export interface ReplayPorts {
   /** The next dead letters, at most a batch; empty when there are none. */
   pull(): Promise<readonly DeadMessage[]>;
   /** Puts a message into `incoming` again; resolves when Pub/Sub has it. */
-  publish(data: Buffer, attributes: Readonly<Record<string, string>>): Promise<void>;
+  publish(data: Buffer, attributes: Readonly<Record<string, string>>): Promise<unknown>;
   /** Keeps what can never be stored for people to look at. */
   bury(messages: readonly BuriedMessage[]): Promise<void>;
   acknowledge(ackIds: readonly string[]): Promise<void>;

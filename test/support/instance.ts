@@ -4,6 +4,7 @@ import type { Change } from '../../functions/database/changes.ts';
 import { eventText, type NostrEvent } from '../../functions/nostr/event.ts';
 import type { QueryStored } from '../../functions/relay/answers.ts';
 import { assembleInstance } from '../../functions/relay/instance.ts';
+import { quietJourney } from './journey.ts';
 
 const origin = { trace: 'trace', source: 'client', keys: [] };
 
@@ -24,8 +25,8 @@ export async function instanceWith(
   const published: { id: string; settle: (error?: Error) => void; meta: object }[] = [];
   const topic = {
     publish: ({ meta, text }: { meta: object; text: string }) =>
-      new Promise<void>((resolve, reject) => {
-        const settle = (error?: Error) => (error ? reject(error) : resolve());
+      new Promise<string>((resolve, reject) => {
+        const settle = (error?: Error) => (error ? reject(error) : resolve('7'));
         published.push({ id: text.slice(7, 71), meta, settle });
       }),
   };
@@ -54,6 +55,7 @@ export async function instanceWith(
       loadRecent: async () => ({ position: 1, events, completeSince: 0 }),
       nowMs: () => clock.nowMs,
       monotonicMs: () => clock.nowMs,
+      journey: quietJourney,
       log: openLog({ level: 'error', format: 'json', component: 'test' }),
       metrics,
     },

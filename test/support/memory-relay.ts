@@ -12,7 +12,14 @@ import { MemoryEngine } from './memory-engine.ts';
 const parsed = parseRelayConfiguration(process.env);
 if (!parsed.ok) throw new Error(parsed.reason);
 
-const silent = { debug() {}, info() {}, warning() {}, error() {}, child: () => silent };
+const silent = {
+  debug() {},
+  info() {},
+  warning() {},
+  error() {},
+  fault() {},
+  child: () => silent,
+};
 const server = new RelayServer(parsed.value, {
   engine: new MemoryEngine(),
   verifier: await loadVerifier(),

@@ -89,5 +89,12 @@ export async function startServer(
 
 function logInto(lines: { message: string; fields: object }[]): Log {
   const write = (message: string, fields: object = {}) => void lines.push({ message, fields });
-  return { debug: write, info: write, warning: write, error: write, child: () => logInto(lines) };
+  return {
+    debug: write,
+    info: write,
+    warning: write,
+    error: write,
+    fault: write,
+    child: () => logInto(lines),
+  };
 }

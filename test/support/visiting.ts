@@ -12,6 +12,7 @@ import { ItemsBuilder } from '../../functions/nostr/negentropy/builder.ts';
 import { systemClock } from '../../functions/upstream/clock.ts';
 import { connect } from '../../functions/upstream/connection.ts';
 import type { RelayInformation } from '../../functions/upstream/information.ts';
+import { quietJourney } from './journey.ts';
 import { silentLog } from './pubsub.ts';
 import type { ScriptedRelay } from './scripted-relay.ts';
 
@@ -98,6 +99,7 @@ export class Visiting {
         publish?.();
         const event = JSON.parse(text) as NostrEvent;
         this.stored.set(event.id, event);
+        return '1';
       },
       policy: () => ({ ok: true, value: undefined }),
       probe: async () => {
@@ -126,6 +128,7 @@ export class Visiting {
           return systemClock.after(isPause(delayMs) ? 0 : delayMs, run);
         },
       },
+      journey: quietJourney,
       log: silentLog,
       meter: new FetchMeter(new Registry('fetch')),
     };

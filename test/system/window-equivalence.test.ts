@@ -11,6 +11,7 @@ import { storedVersions } from '../../functions/database/versions.ts';
 import { writeEvents } from '../../functions/database/write.ts';
 import { addressOf, eventText, type NostrEvent } from '../../functions/nostr/event.ts';
 import { assembleInstance, type Instance } from '../../functions/relay/instance.ts';
+import { quietJourney } from '../support/journey.ts';
 import { createDatabase } from '../support/postgres.ts';
 import { randomOf } from '../support/random.ts';
 import { answer, type PlainFilter, remaining } from '../support/slow-oracle.ts';
@@ -49,6 +50,7 @@ function openInstance(pool: Pool, eventsMax: number): Follow {
       loadRecent: () => loadRecent(pool, window),
       nowMs: Date.now,
       monotonicMs: () => performance.now(),
+      journey: quietJourney,
       log: openLog({ level: 'error', format: 'json', component: 'test' }),
       metrics: new Registry('relay'),
     },

@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import * as metadata from 'gcp-metadata';
 import type { PubSubConfiguration } from '../configuration.ts';
+import { PROCESS_NAME } from '../process-name.ts';
 import type { Component } from './catalogue.ts';
 import type { MetricsConfiguration } from './configuration.ts';
 import type { Identity } from './points.ts';
@@ -12,7 +12,7 @@ const INSTANCE_CHARACTERS = 24;
 
 /**
  * Who this process is to Cloud Monitoring: the service and the instance as Cloud Run names them,
- * and something random, since an instance may start its process again. Never rejects.
+ * and the name under which the process logs. Never rejects.
  */
 export async function findIdentity(
   component: Component,
@@ -23,14 +23,16 @@ export async function findIdentity(
   const [region, instance] = local
     ? [undefined, undefined]
     : await Promise.all([ask('region'), ask('id')]);
-  const process = randomUUID().slice(0, 8);
   return {
     project: configuration.GOOGLE_CLOUD_PROJECT,
     // projects/123/regions/europe-west1
     location: configuration.METRICS_LOCATION ?? region?.split('/').at(-1) ?? NO_LOCATION,
     namespace: configuration.METRICS_NAMESPACE,
     job: env['K_SERVICE'] || component,
-    task: instance === undefined ? process : `${instance.slice(-INSTANCE_CHARACTERS)}-${process}`,
+    task:
+      instance === undefined
+        ? PROCESS_NAME
+        : `${instance.slice(-INSTANCE_CHARACTERS)}-${PROCESS_NAME}`,
   };
 }
 

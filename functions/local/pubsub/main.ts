@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { logVariables, parseConfiguration } from '../../cloud/configuration.ts';
+import { endOnFault } from '../../cloud/last-words.ts';
 import { openLog } from '../../cloud/log.ts';
 import { startPubSubServer } from './server.ts';
 
@@ -30,6 +31,7 @@ if (!configuration.ok) {
 }
 const { PORT, DATA_DIR, DURABLE_TOPICS, LOG_LEVEL, LOG_FORMAT } = configuration.value;
 const log = openLog({ level: LOG_LEVEL, format: LOG_FORMAT, component: 'pubsub' });
+endOnFault(log);
 
 try {
   const server = await startPubSubServer({

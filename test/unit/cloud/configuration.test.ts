@@ -42,6 +42,7 @@ describe('parseConfiguration', () => {
         EVENT_BYTES_MAX: 262_144,
         LOG_FORMAT: 'json',
         LOG_LEVEL: 'info',
+        LOG_TRACE_SAMPLE: 0.001,
         TOPIC_FETCH: 'fetch',
         TOPIC_INCOMING: 'incoming',
         TOPIC_INCOMING_DEAD: 'incoming-dead',

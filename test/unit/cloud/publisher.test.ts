@@ -70,7 +70,8 @@ function gate(): { held: Promise<'ok'>; release: () => void } {
 describe('publisher', () => {
   it('sends a lone line at once, under the format and the attributes given', async () => {
     const { publisher, requests } = await start(() => 'ok', { attributes: { from: 'relay-1' } });
-    await publisher.publish({ meta: { n: 1 }, text: '{"id":"x"}' });
+    const message = await publisher.publish({ meta: { n: 1 }, text: '{"id":"x"}' });
+    expect(message).toMatch(/./);
     expect(requests).toHaveLength(1);
     expect(requests[0]).toMatchObject({
       topic: 'projects/demo/topics/incoming',
@@ -157,7 +158,7 @@ describe('publisher', () => {
   });
 
   it('keeps deadlines where the client under it does not', async () => {
-    const { promise: never, resolve } = Promise.withResolvers<void>();
+    const { promise: never, resolve } = Promise.withResolvers<string>();
     const raw = { publish: () => never, close: async () => undefined };
     const publisher = batchLines(
       { pendingBytesMax: 1_000, slots: 1, deadlineMs: 50, metrics: new Registry('relay') },
@@ -167,7 +168,7 @@ describe('publisher', () => {
     await new Promise((turn) => setImmediate(turn));
     await expect(publisher.publish({ meta: {} })).rejects.toMatchObject({ code: 'deadline' });
     expect(await sent).toMatchObject({ code: 'deadline' });
-    resolve();
+    resolve('1');
     await publisher.flush();
     expect(publisher.pendingBytes).toBe(0);
   });

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import pg from 'pg';
 import { CHANGES_LEFT_MAX } from '../../../functions/database/bring-over.ts';
 import { currentPosition, readChanges } from '../../../functions/database/changes.ts';
@@ -441,5 +442,37 @@ describe('months', () => {
     await makeMonth(database.pool, monthAt(at(2026, 1)));
     await dropMonth(database.pool, left[0]!);
     await expectStored(events.slice(2));
+  });
+});
+
+describe('a column that comes while a partition is written anew', () => {
+  const FILE = new URL('../../../functions/database/migrations/0009_journey.sql', import.meta.url);
+
+  it('does not stop that, and is there afterwards', async () => {
+    await database.pool.query(`
+      alter table events drop column stored_at;
+      alter table kept drop column stored_at;
+      alter table dead_letters drop column event_id, drop column kind, drop column author,
+        drop column decision;
+      drop table dead_letter_decisions`);
+    await makeMonth(database.pool, MONTH);
+    const event = unsigned({ created_at: MONTH.from });
+    await database.pool.query(
+      'insert into events (created_at, key, author, kind, text) values ($1, $2, $3, 1, $4)',
+      [event.created_at, event.id.slice(0, 32), event.pubkey.slice(0, 32), eventText(event)],
+    );
+    const plan = { target: { ...MONTH, name: 'anew' }, sources: [MONTH.name], kinds: [] };
+    expect(await rewrite(database.pool, plan, AbortSignal.abort())).toBe(false);
+    await database.pool.query(await readFile(FILE, 'utf8'));
+    expect(await rewrite(database.pool, plan)).toBe(true);
+    const later = unsigned({ created_at: MONTH.from + 1 });
+    await writeEvents(database.pool, [{ event: later, text: eventText(later) }]);
+    const { rows } = await database.pool.query(
+      'select tableoid::regclass::text as name, stored_at from events order by created_at',
+    );
+    expect(rows).toEqual([
+      { name: 'events_anew', stored_at: null },
+      { name: 'events_anew', stored_at: expect.stringMatching(/^\d{13}$/) },
+    ]);
   });
 });

@@ -2,6 +2,7 @@ import { Registry } from '../../../functions/cloud/metrics/registry.ts';
 import { Delivery } from '../../../functions/fetch/delivery.ts';
 import { FetchMeter } from '../../../functions/fetch/meter.ts';
 import { PASSED } from '../../../functions/policy/write-policy.ts';
+import { quietJourney } from '../../support/journey.ts';
 import { countOf } from '../../support/metrics.ts';
 import { unsigned } from '../../support/unsigned.ts';
 
@@ -14,9 +15,11 @@ function deliveryOver(known: readonly string[], fail?: Error) {
       publish: async (line) => {
         if (fail !== undefined) throw fail;
         published.push(line);
+        return `message ${published.length}`;
       },
       policy: (event) => (event.content === 'no' ? { ok: false, reason: 'blocked: no' } : PASSED),
       nowMs: () => 5_000,
+      journey: quietJourney,
       meter: new FetchMeter(metrics),
     },
     { id: 9, url: 'wss://relay.example/' },

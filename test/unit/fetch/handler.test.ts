@@ -26,10 +26,11 @@ async function call(method: string, body: unknown, fail?: Error) {
       return response;
     },
     json: () => response,
+    once: () => response,
     end: () => response,
   };
   const handler = fetchHandler(async () => fetcher, silentLog, metrics);
-  await handler({ method, body } as never, response as never);
+  await handler({ method, body, headers: {} } as never, response as never);
   const failed = countOf(metrics, 'fail_total', { reason: 'error' });
   return { status, done, failed };
 }

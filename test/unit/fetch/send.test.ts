@@ -79,7 +79,7 @@ async function visit({ eventsMax = 1_000_000, nowSeconds = NOW + 60 } = {}) {
   const ports = piecePorts(
     configuration.value,
     database.pool,
-    async () => undefined,
+    async () => '1',
     silentLog,
     new FetchMeter(new Registry('fetch')),
   );

@@ -7,6 +7,7 @@ import type { NostrEvent } from '../../../functions/nostr/event.ts';
 import { PASSED } from '../../../functions/policy/write-policy.ts';
 import type { Connection } from '../../../functions/upstream/connection.ts';
 import { UpstreamFailure } from '../../../functions/upstream/failure.ts';
+import { quietJourney } from '../../support/journey.ts';
 import { countOf } from '../../support/metrics.ts';
 import { silentLog } from '../../support/pubsub.ts';
 import { unsigned } from '../../support/unsigned.ts';
@@ -25,11 +26,12 @@ const source = {
 
 const common = (metrics: Registry) => ({
   known: async () => new Set<string>(),
-  publish: async () => undefined,
+  publish: async () => '1',
   policy: () => PASSED,
   nowMs: Date.now,
   chance: () => 0.5,
   meter: new FetchMeter(metrics),
+  journey: quietJourney,
   log: silentLog,
 });
 

@@ -8,7 +8,12 @@ const temporary = makeFolder();
 afterAll(() => temporary.remove());
 
 const structured = (severity: string, message: string) =>
-  JSON.stringify({ severity, message, time: '2026-01-01T00:00:00Z', component: 'x' });
+  JSON.stringify({
+    severity,
+    message,
+    time: '2026-01-01T00:00:00Z',
+    'logging.googleapis.com/labels': { component: 'x' },
+  });
 
 const openJournal = (showFrom: 'DEBUG' | 'WARNING', format: 'json' | 'pretty' = 'pretty') => {
   let shown = '';
@@ -67,6 +72,24 @@ describe('the journal', () => {
     const entry = { severity: 'ERROR', message: 'broken', fields } as const;
     expect(formatEntry('store', entry, new Date(2026, 0, 1, 2, 3, 4), false)).toBe(
       '02:03:04 ERROR   store: broken count=3 reason="two words"\n    Error\n      at x',
+    );
+  });
+
+  it('leaves out what only products of Google read', () => {
+    const line = JSON.stringify({
+      severity: 'ERROR',
+      message: 'broken',
+      'logging.googleapis.com/trace': 'projects/p/traces/ab',
+      'logging.googleapis.com/sourceLocation': { file: 'x.ts' },
+      '@type': 'type.googleapis.com/…',
+      serviceContext: { service: 'x' },
+      httpRequest: { requestMethod: 'POST', requestUrl: '/', status: 503, latency: '0.010s' },
+      error: { name: 'Error', message: 'no', stack: 'Error: no\n  at x' },
+    });
+    const shown = formatEntry('store', parseEntry(line, 'stdout'), new Date(), false);
+    expect(shown.slice(9)).toBe(
+      'ERROR   store: broken trace=ab request="POST / 503 0.010s"' +
+        ' error={"name":"Error","message":"no"}\n    Error: no\n      at x',
     );
   });
 

@@ -64,6 +64,19 @@ describe('a part', () => {
     expect(host.pids.length).toBe(4);
   });
 
+  it('fails with words for people where its last output was a line for machines', async () => {
+    const line = JSON.stringify({
+      severity: 'ERROR',
+      message: 'two\nmistakes',
+      error: { message: 'no' },
+    });
+    const part = makePart(
+      specOf(`console.log(${JSON.stringify(line)}); process.exit(1)`),
+      new ListeningHost(),
+    );
+    await expect(part.start()).rejects.toThrow(/\n {2}two\n {2}mistakes: no$/);
+  });
+
   it('whose program is missing fails the start and says so', async () => {
     const part = makePart({ ...specOf(''), command: '/no/such/program' }, new ListeningHost());
     await expect(part.start()).rejects.toThrow(/ENOENT/);

@@ -13,6 +13,7 @@ const log = {
   info: () => undefined,
   warning: () => undefined,
   error: () => undefined,
+  fault: () => undefined,
   child: () => log,
 };
 

@@ -9,6 +9,7 @@ import { loadVerifier } from '../../../functions/nostr/verify.ts';
 import { storeHandler } from '../../../functions/store/handler.ts';
 import { StoreMeter } from '../../../functions/store/meter.ts';
 import type { StorePorts } from '../../../functions/store/store.ts';
+import { quietJourney } from '../../support/journey.ts';
 import { countOf } from '../../support/metrics.ts';
 
 const log = openLog(
@@ -49,6 +50,7 @@ async function ports(): Promise<StorePorts> {
     verifier: await loadVerifier(),
     limits: { eventBytesMax: 1_000 },
     nowMs: () => 0,
+    journey: quietJourney,
     log,
     meter: new StoreMeter(metrics),
   };

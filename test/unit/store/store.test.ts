@@ -8,6 +8,7 @@ import { loadVerifier, type Verifier } from '../../../functions/nostr/verify.ts'
 import type { DeadLetter } from '../../../functions/store/dead-letter.ts';
 import { StoreMeter } from '../../../functions/store/meter.ts';
 import { type StorePorts, storePush } from '../../../functions/store/store.ts';
+import { journeyInto } from '../../support/journey.ts';
 import { secretKeyOf, signEvent } from '../../support/keys.ts';
 import { countOf, meanOf } from '../../support/metrics.ts';
 
@@ -15,7 +16,7 @@ const key = secretKeyOf('store');
 const note = (n: number): NostrEvent =>
   signEvent({ kind: 1, created_at: 1_700_000_000 + n, content: `note ${n}` }, key);
 
-const META = { acceptedAt: 1_000, trace: 'trace-1', source: 'client', keys: [] };
+const META = { acceptedAt: 1_000, trace: 'of an earlier version', source: 'client', keys: [] };
 
 const lineOf = (event: NostrEvent) => ({ meta: META, text: eventText(event) });
 
@@ -41,6 +42,10 @@ function ports(given: Partial<StorePorts> = {}) {
   const announced: Line[] = [];
   const buried: DeadLetter[] = [];
   const logged: string[] = [];
+  const log = openLog(
+    { level: 'debug', format: 'json', component: 'store' },
+    { write: (line) => void logged.push(line) },
+  );
   const metrics = new Registry('store');
   const all: StorePorts = {
     write: async (events) => ({
@@ -52,10 +57,8 @@ function ports(given: Partial<StorePorts> = {}) {
     verifier,
     limits: { eventBytesMax: 10_000 },
     nowMs: () => 5_000,
-    log: openLog(
-      { level: 'debug', format: 'json', component: 'store' },
-      { write: (line) => void logged.push(line) },
-    ),
+    journey: journeyInto(log, 0),
+    log,
     meter: new StoreMeter(metrics),
     ...given,
   };
@@ -83,20 +86,23 @@ describe('storePush', () => {
       counts: { stored: 1, duplicate: 1, superseded: 1, deleted: 1 },
     });
     const [first, ...others] = events;
-    const common = { acceptedAt: 1_000, trace: 'trace-1' };
+    const common = (event?: NostrEvent) => ({
+      acceptedAt: 1_000,
+      trace: event?.id.slice(0, 32),
+    });
     expect(announced).toEqual([
       {
         meta: {
           id: first?.id,
           outcome: 'stored',
-          ...common,
+          ...common(first),
           change: { transaction: 900, seq: 7, removed: [{ id: 'ab', seq: 8 }] },
         },
         text: first && eventText(first),
       },
-      { meta: { id: others[0]?.id, outcome: 'duplicate', ...common } },
-      { meta: { id: others[1]?.id, outcome: 'superseded', ...common } },
-      { meta: { id: others[2]?.id, outcome: 'deleted', ...common } },
+      { meta: { id: others[0]?.id, outcome: 'duplicate', ...common(others[0]) } },
+      { meta: { id: others[1]?.id, outcome: 'superseded', ...common(others[1]) } },
+      { meta: { id: others[2]?.id, outcome: 'deleted', ...common(others[2]) } },
     ]);
   });
 
@@ -162,12 +168,12 @@ describe('storePush', () => {
     expect(logged.join()).not.toContain(secret);
   });
 
-  it('gives an event without sound company the time and the id of its message', async () => {
+  it('gives an event without sound company the time of its message', async () => {
     const data = Buffer.from(`["no meta",${eventText(note(1))}]`);
     const { all, metas } = ports();
     expect(await storePush(pushOf(data), RAW, all)).toMatchObject({ acknowledge: true });
     expect(metas()).toMatchObject([
-      { outcome: 'stored', acceptedAt: Date.UTC(2026, 0, 1), trace: '42' },
+      { outcome: 'stored', acceptedAt: Date.UTC(2026, 0, 1), trace: note(1).id.slice(0, 32) },
     ]);
   });
 
@@ -189,7 +195,9 @@ describe('storePush', () => {
     expect(verdict).toEqual({ acknowledge: true, counts: { stored: 2, poison: 1 } });
     expect(buried).toEqual([
       {
-        data: encodeLines([lineOf(poison)]),
+        data: encodeLines([
+          { ...lineOf(poison), meta: { ...META, trace: poison.id.slice(0, 32) } },
+        ]),
         attributes: { format: FORMAT, reason: expect.any(String), sqlstate: '23505' },
       },
     ]);
@@ -218,6 +226,53 @@ describe('storePush', () => {
       expect(verdict).toEqual({ acknowledge: false, counts: { unpublished: 1 } });
     },
   );
+
+  it('logs each step of a followed event, and of every one that comes no further', async () => {
+    const lines: string[] = [];
+    const log = openLog(
+      { level: 'info', format: 'json', component: 'store' },
+      { write: (line) => void lines.push(line) },
+    );
+    const data = encodeLines([lineOf(note(1)), lineOf({ ...note(2), content: 'forged' })]);
+    const body = { ...pushOf(data), deliveryAttempt: 3 };
+    const shown = () =>
+      lines
+        .splice(0)
+        .map((line) => JSON.parse(line) as Record<string, unknown>)
+        .filter(({ step }) => step !== undefined);
+    await storePush(body, RAW, ports({ log, journey: journeyInto(log, 0) }).all);
+    const refused = {
+      severity: 'WARNING',
+      'logging.googleapis.com/trace': note(2).id.slice(0, 32),
+      step: 'stored',
+      event: note(2).id,
+      outcome: 'refused',
+      reason: 'id or signature is not true',
+      message: 'event stored',
+      messageId: '42',
+      attempt: 3,
+      acceptedAt: 1_000,
+      toldAfterMs: 4_000,
+    };
+    expect(shown()).toMatchObject([refused]);
+    await storePush(body, RAW, ports({ log, journey: journeyInto(log, 1) }).all);
+    expect(shown()).toMatchObject([
+      refused,
+      { severity: 'INFO', event: note(1).id, outcome: 'stored', transaction: 900 },
+    ]);
+  });
+
+  it('names every event of a message that comes again in one line', async () => {
+    const { all, logged } = ports({
+      write: () => Promise.reject(Object.assign(new Error('no'), { code: '57P01' })),
+    });
+    const events = Array.from({ length: 30 }, (_, n) => note(n));
+    await storePush(pushOf(encodeLines(events.map(lineOf))), RAW, all);
+    const lines = logged.map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines.filter(({ severity }) => severity === 'ERROR')).toMatchObject([
+      { message: 'events unavailable', ids: events.map(({ id }) => id) },
+    ]);
+  });
 
   it('puts a format that it cannot read among the dead letters as it came', async () => {
     const data = Buffer.from('from the future');

@@ -40,7 +40,7 @@ it('one call of upkeep does all its jobs, and trims what is kept of sources', as
   });
   if (!configuration.ok) throw new Error(configuration.reason);
   const upkeep = await openUpkeep(configuration.value, silentLog, new Registry('upkeep'));
-  const reports = await upkeep();
+  const reports = await upkeep.run();
   expect(reports.filter(({ result }) => result !== 'done')).toEqual([]);
   expect(reports.find(({ name }) => name === 'records of sources')?.counts).toEqual({
     measurements: 1,

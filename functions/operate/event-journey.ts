@@ -1,0 +1,119 @@
+import type { DeadLetterRow } from '../database/dead-letters.ts';
+import type { DeletionRequest, StoredJourney, Traces } from '../database/journey.ts';
+import type { EventLine } from './event-lines.ts';
+
+/** All that is known of an event, from everywhere. */
+export interface Known {
+  readonly stored: StoredJourney | undefined;
+  readonly letters: readonly DeadLetterRow[];
+  readonly requests: readonly DeletionRequest[];
+  /** Searched only where the event is not stored. */
+  readonly traces: Traces | undefined;
+  readonly lines: readonly EventLine[];
+}
+
+/** What has become of an event, in one word. */
+export type State =
+  | 'stored'
+  | 'deleted'
+  | 'superseded'
+  | 'removed'
+  | 'dead letter'
+  | 'discarded'
+  | 'refused'
+  | 'ephemeral'
+  | 'under way'
+  | 'unknown';
+
+/** One step of its way. */
+export interface JourneyStep {
+  /** Unix milliseconds. */
+  readonly at: number;
+  readonly step: string;
+  /** Who says so: a part of the system, or `database`. */
+  readonly by: string;
+  readonly detail: Readonly<Record<string, unknown>>;
+}
+
+/** Steps of one millisecond in the order in which they happen. */
+const ORDER = [
+  'received',
+  'fetched',
+  'accepted',
+  'published',
+  'answered',
+  'stored',
+  'delivered',
+  'removed',
+  'dead letter',
+  'replayed',
+  'discarded',
+];
+
+/** The steps of an event in the order of their times. */
+export function stepsOf({ stored, letters, traces, lines }: Known): JourneyStep[] {
+  const steps: JourneyStep[] = lines.map(stepOfLine);
+  const add = (
+    at: number | undefined,
+    step: string,
+    by: string,
+    detail: JourneyStep['detail'],
+  ): void => {
+    if (at !== undefined) steps.push({ at, step, by, detail });
+  };
+  if (stored !== undefined) {
+    const { acceptedAt, storedAt, source } = stored;
+    add(acceptedAt, 'accepted', 'database', { source });
+    const delayMs =
+      acceptedAt !== undefined && storedAt !== undefined ? storedAt - acceptedAt : undefined;
+    add(storedAt, 'stored', 'database', delayMs === undefined ? {} : { delayMs });
+  }
+  for (const { what, at } of traces?.changes ?? []) {
+    add(at, what === 'added' ? 'stored' : 'removed', 'database', {});
+  }
+  for (const { messageId, buriedAt, reason, sqlstate, decision } of letters) {
+    const letter = { letter: messageId };
+    add(buriedAt.getTime(), 'dead letter', 'database', { ...letter, reason, sqlstate });
+    if (decision === undefined) continue;
+    const { action, at, by, why } = decision;
+    add(at.getTime(), action, 'database', { ...letter, operator: by, ...(why && { why }) });
+  }
+  return steps.sort((a, b) => a.at - b.at || ORDER.indexOf(a.step) - ORDER.indexOf(b.step));
+}
+
+function stepOfLine({ at, part, severity, message, fields }: EventLine): JourneyStep {
+  const { step, acceptedAt: _, ...detail } = fields;
+  if (typeof step === 'string') return { at, step, by: part, detail };
+  return { at, step: message, by: part, detail: { ...detail, severity } };
+}
+
+/** What has become of it. */
+export function stateOf({ stored, letters, requests, traces, lines }: Known): State {
+  if (stored !== undefined) return 'stored';
+  const open = letters.find(({ decision }) => decision === undefined);
+  if (open !== undefined) return 'dead letter';
+  if (traces?.successor !== undefined) return 'superseded';
+  const last = outcomes(lines).at(-1);
+  if (last === 'superseded' || last === 'deleted' || last === 'ephemeral') return last;
+  const author = letters.find((letter) => letter.author !== undefined)?.author;
+  if (requests.some((request) => author === undefined || request.author === author)) {
+    return 'deleted';
+  }
+  if (traces?.changes.at(-1)?.what === 'removed') return 'removed';
+  if (last === 'refused' || last === 'poison') return 'refused';
+  const decision = letters[0]?.decision?.action;
+  if (decision === 'discarded') return 'discarded';
+  return lines.length + letters.length > 0 ? 'under way' : 'unknown';
+}
+
+/** What lines say of how it ended, in the order of their times. */
+function outcomes(lines: readonly EventLine[]): string[] {
+  return [...lines]
+    .sort((a, b) => a.at - b.at)
+    .flatMap(({ fields }) => {
+      const { step, outcome, policy, accepted, topic } = fields;
+      if (step === 'published' && topic === 'stored') return ['ephemeral'];
+      if (policy === 'refused' || accepted === false) return ['refused'];
+      return step === 'stored' && typeof outcome === 'string' ? [outcome] : [];
+    });
+}

@@ -1,0 +1,72 @@
+import type { HttpFunction, Request, Response } from '@google-cloud/functions-framework';
+import { httpRequestOf } from '../cloud/http-request.ts';
+import type { Log } from '../cloud/log.ts';
+import type { Metrics } from '../cloud/metrics/registry.ts';
+import { openOnce } from '../cloud/open-once.ts';
+import { traceOfHeaders } from '../cloud/trace.ts';
+import {
+  answerDeadLetterCall,
+  type DeadLetterPorts,
+  isDeadLetterCall,
+  parseDeadLetterCall,
+} from './dead-letter-call.ts';
+import type { JobReport } from './jobs.ts';
+
+/** What the function does, by how it is called. */
+export interface Upkeep {
+  /** The scheduler's call: everything that is due, once. */
+  run(): Promise<readonly JobReport[]>;
+  /** An operator's call. */
+  readonly deadLetters: DeadLetterPorts;
+}
+
+/**
+ * The HTTP side of upkeep. Answers 200 with what each job did, 500 when one failed, so that the
+ * scheduler tries again; a body `{"deadLetters": …}` is an operator's. Who may call at all is
+ * Cloud Run's to check. Never rejects.
+ */
+export function upkeepHandler(
+  open: () => Promise<Upkeep>,
+  log: Log,
+  metrics: Metrics,
+): HttpFunction {
+  const upkeepOf = openOnce(open);
+  const failed = metrics.counter('fail_total', { reason: 'error' });
+  return async (request: Request, response: Response): Promise<void> => {
+    const began = performance.now();
+    const own = log.child({ trace: traceOfHeaders(request.headers) });
+    let status = 405;
+    let answer: object | undefined;
+    try {
+      if (request.method === 'POST') {
+        ({ status, answer } = await answerTo(request.body, await upkeepOf(), own));
+      }
+    } catch (error) {
+      failed.add();
+      own.error('upkeep could not run', { error });
+      status = 500;
+    }
+    response.status(status);
+    if (answer === undefined) response.end();
+    else response.json(answer);
+    const tookMs = performance.now() - began;
+    own.debug('request answered', { httpRequest: httpRequestOf(request, { status, tookMs }) });
+  };
+}
+
+async function answerTo(
+  body: unknown,
+  upkeep: Upkeep,
+  log: Log,
+): Promise<{ readonly status: number; readonly answer: object }> {
+  if (!isDeadLetterCall(body)) {
+    const reports = await upkeep.run();
+    return {
+      status: reports.some(({ result }) => result === 'failed') ? 500 : 200,
+      answer: reports,
+    };
+  }
+  const call = parseDeadLetterCall(body);
+  if (!call.ok) return { status: 400, answer: { error: call.reason } };
+  return { status: 200, answer: await answerDeadLetterCall(call.value, upkeep.deadLetters, log) };
+}

@@ -1,0 +1,234 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { neventEncode, noteEncode } from 'nostr-tools/nip19';
+import { encodeLines, FORMAT } from '../../../functions/cloud/envelope.ts';
+import { openLog } from '../../../functions/cloud/log.ts';
+import { buryMessages, discardLetters } from '../../../functions/database/dead-letters.ts';
+import { migrate } from '../../../functions/database/migrate.ts';
+import { addSource } from '../../../functions/database/sources.ts';
+import { writeEvents } from '../../../functions/database/write.ts';
+import { eventText, type NostrEvent } from '../../../functions/nostr/event.ts';
+import { journeyInto } from '../../support/journey.ts';
+import { makeFolder } from '../../support/local/folder.ts';
+import { createDatabase, type TestDatabase } from '../../support/postgres.ts';
+import { runOperate } from '../../support/run-operator.ts';
+import { unsigned } from '../../support/unsigned.ts';
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createDatabase();
+  await migrate(database.url);
+});
+afterAll(() => database.drop());
+
+/** Runs the command as against a database in the cloud. */
+const run = (...args: string[]) =>
+  runOperate(['trace', ...args], {
+    env: { DATABASE_URL: database.url, GOOGLE_CLOUD_PROJECT: 'my-project' },
+  });
+
+const write = (event: NostrEvent, seen?: { seenAt: number; seenFrom?: number }) =>
+  writeEvents(database.pool, [{ event, text: eventText(event), ...(seen && { seen }) }]);
+
+const bury = (event: NostrEvent) =>
+  buryMessages(database.pool, [
+    {
+      messageId: `m-${event.id.slice(0, 8)}`,
+      reason: 'the database refuses it (23514)',
+      sqlstate: '23514',
+      attributes: { format: FORMAT },
+      data: encodeLines([{ meta: {}, text: eventText(event) }]),
+    },
+  ]);
+
+describe('distrise trace', () => {
+  it('says from the row alone when an event was accepted, from where, and when stored', async () => {
+    const source = await addSource(database.pool, {
+      url: 'wss://relay.example/',
+      origin: 'configured',
+    });
+    for (const kind of [1, 0]) {
+      const event = unsigned({ kind, content: 'a row' });
+      const seenAt = Date.now() - 1_500;
+      await write(event, { seenAt, seenFrom: source.id });
+      const found = (await run(event.id, '--json')).json() as Record<string, number>;
+      expect(found).toMatchObject({
+        id: event.id,
+        trace: event.id.slice(0, 32),
+        state: 'stored',
+        kind,
+        source: 'wss://relay.example/',
+        acceptedAt: seenAt,
+        steps: [
+          { step: 'accepted', by: 'database', detail: { source: 'wss://relay.example/' } },
+          { step: 'stored', by: 'database', detail: { delayMs: found['delayMs'] } },
+        ],
+      });
+      expect(found['delayMs']).toBeGreaterThanOrEqual(1_500);
+    }
+  });
+
+  it('gives a newer version a time of its own', async () => {
+    const versions = [1, 2].map((n) => unsigned({ kind: 0, author: 7, created_at: n }));
+    const times: number[] = [];
+    for (const version of versions) {
+      await write(version, { seenAt: 5 });
+      const { storedAt } = (await run(version.id, '--json')).json() as { storedAt: number };
+      times.push(storedAt);
+      await database.pool.query('update kept set stored_at = 77 where author = $1', [
+        version.pubkey.slice(0, 32),
+      ]);
+    }
+    expect(times[1]).toBeGreaterThan(77);
+  });
+
+  it('is a table for people, with every form of the id', async () => {
+    const event = unsigned({ content: 'a table' });
+    await write(event, { seenAt: Date.UTC(2026, 0, 2, 3, 4, 5, 678) });
+    for (const form of [event.id, noteEncode(event.id), neventEncode({ id: event.id })]) {
+      const { code, stdout } = await run(form);
+      expect(code).toBe(0);
+      expect(stdout).toMatch(/^event +[0-9a-f]{64}\nstate +stored, \d+ ms after it was accepted\n/);
+      expect(stdout).toMatch(
+        /TIME \(UTC\) +AFTER +STEP +SAID BY +DETAIL\n2026-01-02 03:04:05\.678 +0 ms +accepted +database +source=client\n/,
+      );
+    }
+  });
+
+  it('names the command that finds log lines in the cloud, and reads what that wrote', async () => {
+    const event = unsigned({ content: 'in the cloud' });
+    await write(event, { seenAt: 1_700_000_000_000 });
+    const { stdout } = await run(event.id);
+    expect(stdout).toContain(
+      `gcloud logging read '(trace="projects/my-project/traces/${event.id.slice(0, 32)}" OR ` +
+        `jsonPayload.event="${event.id}" OR jsonPayload.ids="${event.id}") AND ` +
+        `timestamp>="2023-11-14T21:13:20.000Z"' --project=my-project --order=asc --format=json`,
+    );
+    const folder = makeFolder();
+    const file = join(folder.path, 'lines.json');
+    const entry = {
+      timestamp: '2023-11-14T22:13:20.050Z',
+      severity: 'INFO',
+      labels: { component: 'relay', instance: 'ab' },
+      jsonPayload: {
+        message: 'event published',
+        event: event.id,
+        step: 'published',
+        messageId: '7',
+      },
+    };
+    writeFileSync(file, JSON.stringify([entry, { textPayload: 'else' }]));
+    const { steps } = (await run(event.id, '--logs', file, '--json')).json() as { steps: object[] };
+    expect(steps[1]).toMatchObject({
+      step: 'published',
+      by: 'relay ab',
+      detail: { messageId: '7' },
+    });
+    expect(await run(event.id, '--logs', join(folder.path, 'none'))).toMatchObject({ code: 4 });
+    folder.remove();
+  });
+
+  it('reads the logs of a system on this machine, in the order of their times', async () => {
+    const event = unsigned({ content: 'local' });
+    await write(event, { seenAt: 1_000 });
+    const folder = makeFolder();
+    for (const name of ['run', 'log']) mkdirSync(join(folder.path, name));
+    writeFileSync(join(folder.path, 'run', 'environment'), `DATABASE_URL=${database.url}\n`);
+    const files = { 'relay-0.log': '', 'store.log.1': '' };
+    for (const [file, component] of [
+      ['relay-0.log', 'relay'],
+      ['store.log.1', 'store'],
+    ] as const) {
+      const log = openLog(
+        { level: 'info', format: 'json', component },
+        {
+          write: (line) => {
+            files[file] += line;
+          },
+        },
+      );
+      const journey = journeyInto(log, 1);
+      journey.step(component === 'relay' ? 'received' : 'stored', event.id, { outcome: 'stored' });
+      journey.step('received', 'f'.repeat(64), {});
+      log.error('events unavailable', { ids: [event.id, 'x'], attempt: 3 });
+    }
+    for (const [file, text] of Object.entries(files)) {
+      writeFileSync(join(folder.path, 'log', file), `not JSON ${event.id}\n${text}`);
+    }
+    const found = await runOperate(['trace', event.id, '--json', '--data', folder.path]);
+    const { steps, logs } = found.json() as {
+      steps: { at: string; step: string; by: string; detail: object }[];
+      logs: object;
+    };
+    expect(logs).toEqual({ folder: join(folder.path, 'log'), lines: 4 });
+    expect(steps.map(({ at }) => at)).toEqual(steps.map(({ at }) => at).sort());
+    const said = steps.map(({ step, by }) => `${step} ${by}`);
+    expect(said.sort()).toEqual([
+      'accepted database',
+      'events unavailable relay-0',
+      'events unavailable store',
+      'received relay-0',
+      'stored database',
+      'stored store',
+    ]);
+    folder.remove();
+  });
+
+  it('says plainly when nothing is known of an id', async () => {
+    const { code, stdout } = await run('e'.repeat(64));
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/state +nothing is known of this id/);
+    expect(await run('hello')).toMatchObject({ code: 2 });
+  });
+});
+
+describe('distrise trace of an event that is not there', () => {
+  it('shows its dead letter, and what was decided about it', async () => {
+    const event = unsigned({ content: 'poison' });
+    await bury(event);
+    expect((await run(event.id)).stdout).toMatch(
+      /state +not stored, a dead letter: the database refuses it \(23514\) \(distrise dead-letters show m-/,
+    );
+    await discardLetters(database.pool, { id: event.id }, 1, { by: 'Bob', why: 'spam' });
+    expect((await run(event.id, '--json')).json()).toMatchObject({
+      state: 'discarded',
+      steps: [
+        { step: 'dead letter', detail: { sqlstate: '23514' } },
+        { step: 'discarded', detail: { operator: 'Bob', why: 'spam' } },
+      ],
+    });
+  });
+
+  it('names the request that deleted it', async () => {
+    const event = unsigned({ content: 'to be deleted' });
+    const request = unsigned({ kind: 5, tags: [['e', event.id]] });
+    await write(event);
+    await write(request);
+    const found = (await run(event.id, '--json')).json();
+    expect(found).toMatchObject({
+      state: 'deleted',
+      deletionRequests: [{ id: request.id, author: event.pubkey }],
+      steps: [{ step: 'stored' }, { step: 'removed' }],
+    });
+  });
+
+  it('does not take a stranger’s request for a deletion where it is stored', async () => {
+    const event = unsigned({ content: 'stays', author: 1 });
+    await write(unsigned({ kind: 5, author: 2, tags: [['e', event.id]] }));
+    await write(event);
+    expect((await run(event.id, '--json')).json()).toMatchObject({ state: 'stored' });
+  });
+
+  it('names the version that took its place', async () => {
+    const [older, newer] = [1, 2].map((n) => unsigned({ kind: 0, author: 9, created_at: n })) as [
+      NostrEvent,
+      NostrEvent,
+    ];
+    await write(older);
+    await write(newer);
+    expect((await run(older.id, '--json')).json()).toMatchObject({
+      state: 'superseded',
+      supersededBy: newer.id,
+    });
+  });
+});
