@@ -1,7 +1,7 @@
 /** Live following, as a process of its own (a Cloud Run worker pool): see follow.ts. */
 import { setTimeout as pause } from 'node:timers/promises';
+import { openMetrics } from '../cloud/metrics/open.ts';
 import { watchEventLoop, watchMemory } from '../cloud/metrics/process.ts';
-import { Registry } from '../cloud/metrics/registry.ts';
 import { openPostgres } from '../cloud/postgres.ts';
 import { openPublisher } from '../cloud/publisher.ts';
 import { openPubSub } from '../cloud/pubsub.ts';
@@ -14,7 +14,9 @@ import { FetchMeter } from './meter.ts';
 import { piecePorts } from './parts.ts';
 
 const { settings, log } = startService('follow', parseFetchConfiguration(process.env));
-const metrics = new Registry('fetch');
+const configuration = settings;
+const writing = openMetrics({ component: 'fetch', configuration, env: process.env, log });
+const { metrics } = writing;
 watchMemory(metrics);
 watchEventLoop(metrics);
 
@@ -32,6 +34,7 @@ const incoming = openPublisher({
 });
 const publish = (line: Parameters<typeof incoming.publish>[0]) => incoming.publish(line);
 const ports = piecePorts(settings, postgres.pool, publish, log, new FetchMeter(metrics));
+writing.start();
 log.info('following');
 await follow(
   {
@@ -47,6 +50,6 @@ await follow(
   },
   stop.signal,
 );
-await Promise.allSettled([incoming.close(), postgres.close()]);
+await Promise.allSettled([incoming.close(), postgres.close(), writing.close()]);
 await pubsub.close();
 log.info('stopped');

@@ -1,7 +1,7 @@
 import type { HttpFunction, Request, Response } from '@google-cloud/functions-framework';
 import { httpRequestOf } from '../cloud/http-request.ts';
 import type { Log } from '../cloud/log.ts';
-import type { Metrics } from '../cloud/metrics/registry.ts';
+import type { FunctionMetrics } from '../cloud/metrics/function-metrics.ts';
 import { openOnce } from '../cloud/open-once.ts';
 import { parsePush } from '../cloud/push.ts';
 import { traceOfHeaders } from '../cloud/trace.ts';
@@ -28,10 +28,10 @@ const SERVICE_UNAVAILABLE = 503;
 export function fetchHandler(
   open: () => Promise<Fetcher>,
   log: Log,
-  metrics: Metrics,
+  writing: FunctionMetrics,
 ): HttpFunction {
   const fetcherOf = openOnce(open);
-  const failed = metrics.counter('fail_total', { reason: 'error' });
+  const failed = writing.metrics.counter('fail_total', { reason: 'error' });
   return async (request: Request, response: Response): Promise<void> => {
     const began = performance.now();
     const own = log.child({ trace: traceOfHeaders(request.headers) });
@@ -46,7 +46,10 @@ export function fetchHandler(
     try {
       const fetcher = await fetcherOf();
       if (!isPush(request.body)) {
-        response.status(200).json(await fetcher.plan());
+        const report = await fetcher.plan();
+        // What planning found out is told once.
+        await writing.flush();
+        response.status(200).json(report);
         return;
       }
       const sourceId = sourceOf(request.body);
@@ -57,10 +60,12 @@ export function fetchHandler(
         return;
       }
       await fetcher.work(sourceId);
+      await writing.due();
       response.status(NO_CONTENT).end();
     } catch (error) {
       failed.add();
       own.error('fetch could not run', { error });
+      await writing.due();
       response.status(SERVICE_UNAVAILABLE).end();
     }
   };

@@ -10,8 +10,8 @@ import {
   localFolder,
   withDatabase,
 } from './database.ts';
-import { type JourneyStep, type Known, type State, stateOf, stepsOf } from './event-journey.ts';
 import { readEventId } from './event-id.ts';
+import { type JourneyStep, type Known, type State, stateOf, stepsOf } from './event-journey.ts';
 import { loggingCommand, readCloudLines, readLocalLines } from './event-lines.ts';
 import { EXIT, EXIT_HELP } from './exit.ts';
 import { type EndWith, print, type Surroundings } from './surroundings.ts';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Log } from '../cloud/log.ts';
+import { openMetrics } from '../cloud/metrics/open.ts';
 import { watchEventLoop, watchMemory } from '../cloud/metrics/process.ts';
-import { Registry } from '../cloud/metrics/registry.ts';
 import { startService } from '../cloud/start-service.ts';
 import { loadVerifier } from '../nostr/verify.ts';
 import { parseRelayConfiguration, type RelayConfiguration } from './configuration.ts';
@@ -16,7 +16,8 @@ import { RelayServer } from './server.ts';
 const STOP_TIMEOUT_MS = 8_000;
 
 async function run(configuration: RelayConfiguration, log: Log): Promise<void> {
-  const metrics = new Registry('relay');
+  const writing = openMetrics({ component: 'relay', configuration, env: process.env, log });
+  const { metrics } = writing;
   watchMemory(metrics);
   watchEventLoop(metrics);
   const [verifier, engine] = await Promise.all([
@@ -35,6 +36,7 @@ async function run(configuration: RelayConfiguration, log: Log): Promise<void> {
   const port = await server.listen(configuration.PORT, configuration.RELAY_LISTEN_ADDRESS);
   log.info('listening', { port, verifier: verifier.name });
   process.send?.({ ready: true, port });
+  writing.start();
 
   let stopping = false;
   const stop = async (why: string) => {
@@ -47,7 +49,7 @@ async function run(configuration: RelayConfiguration, log: Log): Promise<void> {
     }, STOP_TIMEOUT_MS);
     try {
       await server.stop();
-      await engine.stop();
+      await Promise.all([engine.stop(), writing.close()]);
     } catch (error) {
       log.error('stopping failed', { error });
     }

@@ -1,7 +1,7 @@
 import type { HttpFunction, Request, Response } from '@google-cloud/functions-framework';
 import { httpRequestOf } from '../cloud/http-request.ts';
 import type { Log } from '../cloud/log.ts';
-import type { Metrics } from '../cloud/metrics/registry.ts';
+import type { FunctionMetrics } from '../cloud/metrics/function-metrics.ts';
 import { openOnce } from '../cloud/open-once.ts';
 import { traceOfHeaders } from '../cloud/trace.ts';
 import { type StorePorts, storePush } from './store.ts';
@@ -19,10 +19,10 @@ const SERVICE_UNAVAILABLE = 503;
 export function storeHandler(
   open: () => Promise<StorePorts>,
   log: Log,
-  metrics: Metrics,
+  writing: FunctionMetrics,
 ): HttpFunction {
   const ports = openOnce(open);
-  const failed = metrics.counter('fail_total', { reason: 'error' });
+  const failed = writing.metrics.counter('fail_total', { reason: 'error' });
   return async (request: Request, response: Response): Promise<void> => {
     const began = performance.now();
     const own = log.child({ trace: traceOfHeaders(request.headers) });
@@ -39,6 +39,7 @@ export function storeHandler(
       failed.add();
       own.error('message could not be handled', { error });
     }
+    await writing.due();
     response.status(status).end();
     const tookMs = performance.now() - began;
     own.debug('request answered', { httpRequest: httpRequestOf(request, { status, tookMs }) });

@@ -1,7 +1,7 @@
 import type { HttpFunction, Request, Response } from '@google-cloud/functions-framework';
 import { httpRequestOf } from '../cloud/http-request.ts';
 import type { Log } from '../cloud/log.ts';
-import type { Metrics } from '../cloud/metrics/registry.ts';
+import type { FunctionMetrics } from '../cloud/metrics/function-metrics.ts';
 import { openOnce } from '../cloud/open-once.ts';
 import { traceOfHeaders } from '../cloud/trace.ts';
 import {
@@ -28,10 +28,10 @@ export interface Upkeep {
 export function upkeepHandler(
   open: () => Promise<Upkeep>,
   log: Log,
-  metrics: Metrics,
+  writing: FunctionMetrics,
 ): HttpFunction {
   const upkeepOf = openOnce(open);
-  const failed = metrics.counter('fail_total', { reason: 'error' });
+  const failed = writing.metrics.counter('fail_total', { reason: 'error' });
   return async (request: Request, response: Response): Promise<void> => {
     const began = performance.now();
     const own = log.child({ trace: traceOfHeaders(request.headers) });
@@ -46,6 +46,7 @@ export function upkeepHandler(
       own.error('upkeep could not run', { error });
       status = 500;
     }
+    await writing.flush();
     response.status(status);
     if (answer === undefined) response.end();
     else response.json(answer);

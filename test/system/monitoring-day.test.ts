@@ -5,8 +5,8 @@ import { SeriesStore } from '../../functions/local/monitoring/store.ts';
 import type { WireTimeSeries } from '../../functions/local/monitoring/wire.ts';
 import { live, type Truth } from '../support/monitoring/day.ts';
 import { openTestMonitoring } from '../support/monitoring/server.ts';
-import { liveWriters, type WritersTruth } from '../support/monitoring/writers.ts';
 import { metric, PROJECT } from '../support/monitoring/wire-series.ts';
+import { liveWriters, type WritersTruth } from '../support/monitoring/writers.ts';
 
 /** Instances that come and go write for a long time: nothing is refused, and nothing is lost. */
 

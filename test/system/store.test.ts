@@ -10,6 +10,7 @@ import {
   FORMAT,
   type StoredMeta,
 } from '../../functions/cloud/envelope.ts';
+import { writeNowhere } from '../../functions/cloud/metrics/open.ts';
 import { Registry } from '../../functions/cloud/metrics/registry.ts';
 import { openPublisher, type Publisher } from '../../functions/cloud/publisher.ts';
 import { migrate } from '../../functions/database/migrate.ts';
@@ -102,7 +103,7 @@ async function serve(change: (ports: StorePorts) => Partial<StorePorts> = () => 
     parts.push(opened);
     return { ...opened, ...change(opened) };
   };
-  functions.http(name, storeHandler(open, silentLog, metrics));
+  functions.http(name, storeHandler(open, silentLog, writeNowhere(metrics)));
   return listen(getTestServer(name));
 }
 

@@ -100,7 +100,8 @@ export function openMetrics({ component, configuration, env, log }: MetricsOptio
   };
 }
 
-function writeNowhere(metrics: Metrics): MetricWriting {
+/** Metrics that stay in memory. */
+export function writeNowhere(metrics: Metrics): MetricWriting {
   const nothing = async (): Promise<void> => undefined;
   return {
     metrics,

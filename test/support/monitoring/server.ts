@@ -22,13 +22,7 @@ export async function openTestMonitoring(
 ): Promise<TestMonitoring> {
   const options = { port: 0, pagePort: 0, infra, log: silentLog, nowMs };
   const server = await startMonitoringServer(options);
-  const client = new MetricServiceClient({
-    projectId: 'distrise-test',
-    apiEndpoint: '127.0.0.1',
-    port: server.port,
-    sslCreds: credentials.createInsecure() as NonNullable<ClientOptions['sslCreds']>,
-    universeDomain: 'googleapis.com',
-  });
+  const client = openMetricClient(server.port);
   return {
     server,
     client,
@@ -37,4 +31,15 @@ export async function openTestMonitoring(
       await server.close();
     },
   };
+}
+
+/** Google's own client on a local Cloud Monitoring. */
+export function openMetricClient(port: number): MetricServiceClient {
+  return new MetricServiceClient({
+    projectId: 'distrise-test',
+    apiEndpoint: '127.0.0.1',
+    port,
+    sslCreds: credentials.createInsecure() as NonNullable<ClientOptions['sslCreds']>,
+    universeDomain: 'googleapis.com',
+  });
 }

@@ -1,3 +1,4 @@
+import { writeNowhere } from '../../../functions/cloud/metrics/open.ts';
 import { Registry } from '../../../functions/cloud/metrics/registry.ts';
 import { type Fetcher, fetchHandler } from '../../../functions/fetch/handler.ts';
 import { countOf } from '../../support/metrics.ts';
@@ -29,7 +30,7 @@ async function call(method: string, body: unknown, fail?: Error) {
     once: () => response,
     end: () => response,
   };
-  const handler = fetchHandler(async () => fetcher, silentLog, metrics);
+  const handler = fetchHandler(async () => fetcher, silentLog, writeNowhere(metrics));
   await handler({ method, body, headers: {} } as never, response as never);
   const failed = countOf(metrics, 'fail_total', { reason: 'error' });
   return { status, done, failed };

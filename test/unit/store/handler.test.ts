@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import * as functions from '@google-cloud/functions-framework';
 import { getTestServer } from '@google-cloud/functions-framework/testing';
 import { openLog } from '../../../functions/cloud/log.ts';
+import { writeNowhere } from '../../../functions/cloud/metrics/open.ts';
 import { Registry } from '../../../functions/cloud/metrics/registry.ts';
 import { loadVerifier } from '../../../functions/nostr/verify.ts';
 import { storeHandler } from '../../../functions/store/handler.ts';
@@ -25,7 +26,7 @@ afterEach(() => {
 
 async function serve(open: () => Promise<StorePorts>): Promise<() => Promise<number>> {
   const name = `handler-${Math.random().toString(36).slice(2)}`;
-  functions.http(name, storeHandler(open, log, metrics));
+  functions.http(name, storeHandler(open, log, writeNowhere(metrics)));
   const server = getTestServer(name);
   servers.push(server.listen(0, '127.0.0.1'));
   await once(server, 'listening');

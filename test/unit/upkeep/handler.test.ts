@@ -1,7 +1,8 @@
 import { openLog } from '../../../functions/cloud/log.ts';
+import { writeNowhere } from '../../../functions/cloud/metrics/open.ts';
 import { Registry } from '../../../functions/cloud/metrics/registry.ts';
-import type { JobReport } from '../../../functions/upkeep/jobs.ts';
 import { type Upkeep, upkeepHandler } from '../../../functions/upkeep/handler.ts';
+import type { JobReport } from '../../../functions/upkeep/jobs.ts';
 import { countOf } from '../../support/metrics.ts';
 
 /** Calls the handler as functions-framework does. */
@@ -50,7 +51,11 @@ async function call(body: unknown, options: { method?: string; reports?: JobRepo
   const { method = 'POST' } = options;
   const request = { method, body, headers: {}, url: '/', httpVersion: '1.1' };
   const metrics = new Registry('upkeep');
-  await upkeepHandler(async () => upkeep, log, metrics)(request as never, response as never);
+  await upkeepHandler(
+    async () => upkeep,
+    log,
+    writeNowhere(metrics),
+  )(request as never, response as never);
   const failed = countOf(metrics, 'fail_total', { reason: 'error' });
   return { ...answer, done, logged, failed };
 }
