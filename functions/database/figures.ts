@@ -24,7 +24,7 @@ export async function readFigures(pool: pg.Pool): Promise<Figures> {
       (select sum(case when c.reltuples < 0 then pg_stat_get_live_tuples(c.oid) else c.reltuples end)
         from stored join pg_class c using (oid)) as "storedEvents",
       pg_database_size(current_database()) as "databaseBytes",
-      (select count(*) from dead_letters) as "deadLetters",
+      (select count(*) from dead_letters where decision is null) as "deadLetters",
       (select count(*) from part) as partitions`);
   const [row] = rows;
   return {

@@ -112,7 +112,7 @@ export class Connection {
     this.#socket = socket;
     this.#parts = parts;
     this.#outbox = new Outbox(webSocket, socket, limits.outbox, budget, () => this.#tooSlow());
-    this.#requests = new Requests(engine, this.#outbox, limits.requests);
+    this.#requests = new Requests(engine, this.#outbox, limits.requests, client);
     const outbox = this.#outbox;
     this.#reconciliations =
       limits.negentropy &&
@@ -271,7 +271,7 @@ export class Connection {
       this.#publications.take(given, this.#receivedMs);
     } else {
       const fault = faultOfEvent(given, `error: ${this.#finishing}`);
-      this.#publications.refuse(fault, given, this.#receivedMs);
+      this.#publications.tooLate(fault, given, this.#receivedMs);
     }
   }
 

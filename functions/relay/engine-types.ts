@@ -3,8 +3,16 @@ import type { NostrEvent } from '../nostr/event.ts';
 import type { Filter } from '../nostr/filter.ts';
 import type { EventOutcome } from './event-outcomes.ts';
 
+/** Who asks, as log lines name a client. */
+export interface Asker {
+  readonly connectionId: string;
+  readonly address: string;
+}
+
 /** The receiving end of one subscription; the connection implements it. */
 export interface Subscriber {
+  /** Absent where no socket is behind it. */
+  readonly asker?: Asker;
   /** A stored or live event, as text ready to be spliced into a frame. */
   event(text: string): void;
   /** Stored events are through; what follows is live. */

@@ -1,7 +1,7 @@
 import { byValue } from '../cloud/metrics/by-value.ts';
 import type { Counter, Metrics, Recorder } from '../cloud/metrics/registry.ts';
 import { type KindClass, kindClass } from '../nostr/kinds.ts';
-import { EVENT_OUTCOMES, type EventOutcome, outcomeOfRefusal } from './event-outcomes.ts';
+import { EVENT_OUTCOMES, type EventOutcome } from './event-outcomes.ts';
 
 type FailOutcome = Exclude<EventOutcome, 'accepted' | 'duplicate' | 'superseded'>;
 
@@ -21,7 +21,7 @@ export class EventMeter {
     this.#duration = metrics.distribution('process_duration', {});
     // Known to be zero before the first of them: what a ratio or an alert is made of.
     this.#events('regular')('accepted');
-    this.#failed('error');
+    for (const reason of ['error', 'unavailable', 'unpublished'] as const) this.#failed(reason);
   }
 
   /** An EVENT of this kind got its OK, so long after it came. */
@@ -30,10 +30,10 @@ export class EventMeter {
   }
 
   /** One was refused before anybody knew that it is an event. @param given what was said to be one. */
-  refused(given: unknown, message: string, tookMs: number): void {
+  refused(given: unknown, outcome: EventOutcome, tookMs: number): void {
     const kind = typeof given === 'object' && given !== null && 'kind' in given ? given.kind : '';
     const of = typeof kind === 'number' ? kindClass(kind) : 'unknown';
-    this.#count(of, outcomeOfRefusal(message), tookMs);
+    this.#count(of, outcome, tookMs);
   }
 
   #count(of: KindClass | 'unknown', outcome: EventOutcome, tookMs: number): void {

@@ -5,11 +5,14 @@ export type EventOutcome =
   | 'superseded'
   | 'deleted'
   | 'invalid'
-  | 'pow'
   | 'rate-limited'
   | 'restricted'
   | 'blocked'
-  | 'auth-required'
+  /** The memory for waiting events is full, or the connection is about to end. */
+  | 'unavailable'
+  /** Pub/Sub did not take it in time. */
+  | 'unpublished'
+  /** A fault of ours. */
   | 'error';
 
 /** The one place that says which answer an outcome is, and so what counts as failed. */
@@ -20,11 +23,11 @@ export const EVENT_OUTCOMES: Readonly<Record<EventOutcome, { readonly ok: boolea
   superseded: { ok: true },
   deleted: { ok: false },
   invalid: { ok: false },
-  pow: { ok: false },
   'rate-limited': { ok: false },
   restricted: { ok: false },
   blocked: { ok: false },
-  'auth-required': { ok: false },
+  unavailable: { ok: false },
+  unpublished: { ok: false },
   error: { ok: false },
 };
 

@@ -12,6 +12,7 @@ import { Inventory, type ListStored } from './inventory.ts';
 import { Pending } from './pending.ts';
 import { QueryMeter } from './query-meter.ts';
 import { RecentWindow, type WindowLimits } from './recent-window.ts';
+import { SlowQueries } from './slow-queries.ts';
 import { Subscriptions } from './subscriptions.ts';
 
 /** The doors of one relay instance to queue and database. */
@@ -76,6 +77,7 @@ export function assembleInstance(doors: InstanceDoors, limits: InstanceLimits): 
     whenPassed: (work) => follower.whenPassed(work),
     queryDeadlineMs: limits.queryDeadlineMs,
     queries: new QueryMeter(metrics),
+    slow: new SlowQueries(log, monotonicMs),
     deliveries: new DeliveryMeter(metrics, nowMs),
     monotonicMs,
     journey,
@@ -92,7 +94,7 @@ export function assembleInstance(doors: InstanceDoors, limits: InstanceLimits): 
     nowMs,
   });
   const instance = { window, pending, follower, answers, inventory, subscriptions, intake };
-  watch(instance, doors);
+  watch(instance, doors, limits);
   return instance;
 }
 
@@ -100,10 +102,14 @@ export function assembleInstance(doors: InstanceDoors, limits: InstanceLimits): 
 function watch(
   { window, pending, subscriptions }: Instance,
   { metrics, nowMs }: InstanceDoors,
+  limits: InstanceLimits,
 ): void {
   metrics.watch('subscriptions', {}, () => subscriptions.size);
   metrics.watch('window_events', {}, () => window.size);
-  metrics.watch('window_complete', {}, () => Number(window.complete));
+  // One that is off never completes, and nothing is wrong with it.
+  if (limits.window.eventsMax > 0) {
+    metrics.watch('window_complete', {}, () => Number(window.complete));
+  }
   metrics.watch('pending_events', {}, () => pending.size);
   metrics.watch('pending_bytes', {}, () => pending.bytes);
   metrics.watch('pending_age', {}, () => {

@@ -5,6 +5,7 @@ import type { Admission, Admitted } from './admission.ts';
 import type { Client, ConnectionParts } from './connection.ts';
 import type { Engine, Origin, Verdict } from './engine-types.ts';
 import type { EventMeter } from './event-meter.ts';
+import { type EventOutcome, outcomeOfRefusal } from './event-outcomes.ts';
 import { EventSteps } from './event-steps.ts';
 import type { Outbox } from './outbox.ts';
 
@@ -64,19 +65,17 @@ export class Publications {
   take(given: unknown, receivedMs: number): void {
     const admitted = this.#admission.admit(given, this.#address);
     if (admitted.ok) this.#publish(admitted.value, receivedMs);
-    else this.refuse(admitted.reason, given, receivedMs);
+    else this.#refuse(admitted.reason, outcomeOfRefusal(admitted.reason.message), given, receivedMs);
   }
 
-  /** Answers one that is not taken. */
-  refuse(fault: Fault, given: unknown, receivedMs: number): void {
-    this.#steps.refused(fault);
-    this.#outbox.send(faultMessage(fault));
-    this.#events.refused(given, fault.message, this.#monotonicMs() - receivedMs);
+  /** Answers one that comes too late: the connection is about to end. */
+  tooLate(fault: Fault, given: unknown, receivedMs: number): void {
+    this.#refuse(fault, 'unavailable', given, receivedMs);
   }
 
   /** One came that could not be read; somebody has answered it with this message. */
   unread(message: string, receivedMs: number): void {
-    this.#events.refused(undefined, message, this.#monotonicMs() - receivedMs);
+    this.#events.refused(undefined, outcomeOfRefusal(message), this.#monotonicMs() - receivedMs);
   }
 
   /** Calls back when no event waits for its OK, or none will get one any more. */
@@ -88,6 +87,12 @@ export class Publications {
   /** The connection is closed: nobody waits for an OK. */
   close(): void {
     this.#whenAnswered?.();
+  }
+
+  #refuse(fault: Fault, outcome: EventOutcome, given: unknown, receivedMs: number): void {
+    this.#steps.refused(fault);
+    this.#outbox.send(faultMessage(fault));
+    this.#events.refused(given, outcome, this.#monotonicMs() - receivedMs);
   }
 
   #publish({ event, text }: Admitted, receivedMs: number): void {

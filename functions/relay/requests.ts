@@ -1,7 +1,7 @@
 import { type Filter, type FilterLimits, parseFilter } from '../nostr/filter.ts';
 import { closedMessage, eoseMessage, eventMessage } from '../nostr/messages.ts';
 import { accept, type Result, refuse } from '../nostr/result.ts';
-import type { Engine, Subscriber, SubscriptionHandle } from './engine-types.ts';
+import type { Asker, Engine, Subscriber, SubscriptionHandle } from './engine-types.ts';
 import type { Outbox } from './outbox.ts';
 
 /** What one connection may ask. */
@@ -18,12 +18,14 @@ export class Requests {
   readonly #engine: Engine;
   readonly #outbox: Outbox;
   readonly #limits: RequestLimits;
+  readonly #asker: Asker;
   readonly #running = new Map<string, Running>();
 
-  constructor(engine: Engine, outbox: Outbox, limits: RequestLimits) {
+  constructor(engine: Engine, outbox: Outbox, limits: RequestLimits, asker: Asker) {
     this.#engine = engine;
     this.#outbox = outbox;
     this.#limits = limits;
+    this.#asker = asker;
   }
 
   get count(): number {
@@ -43,7 +45,7 @@ export class Requests {
       this.refuse(id, filters.reason);
       return;
     }
-    const running = new Running(id, this.#outbox, (ended) => {
+    const running = new Running(id, this.#outbox, this.#asker, (ended) => {
       if (this.#running.get(id) === ended) this.#running.delete(id);
     });
     this.#running.set(id, running);
@@ -74,6 +76,7 @@ export class Requests {
 
 /** One subscription: what the engine says of it becomes messages. */
 class Running implements Subscriber {
+  readonly asker: Asker;
   readonly #id: string;
   readonly #outbox: Outbox;
   readonly #ended: (running: Running) => void;
@@ -83,7 +86,8 @@ class Running implements Subscriber {
   #over = false;
   #live = false;
 
-  constructor(id: string, outbox: Outbox, ended: (running: Running) => void) {
+  constructor(id: string, outbox: Outbox, asker: Asker, ended: (running: Running) => void) {
+    this.asker = asker;
     this.#id = id;
     this.#outbox = outbox;
     this.#ended = ended;

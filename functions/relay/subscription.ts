@@ -1,5 +1,5 @@
 import type { Filter } from '../nostr/filter.ts';
-import type { Subscriber } from './engine-types.ts';
+import type { Asker, Subscriber } from './engine-types.ts';
 import type { Entry } from './entry.ts';
 
 /** Live events held back while the stored answer is on its way; more ends the subscription. */
@@ -15,6 +15,7 @@ export type Answer = readonly Pick<Entry, 'id' | 'text'>[];
  */
 export class Subscription {
   readonly filters: readonly Filter[];
+  readonly asker: Asker | undefined;
   readonly #subscriber: Subscriber;
   #heldBack: Entry[] | undefined = [];
   #sent: Set<string> | undefined;
@@ -22,6 +23,7 @@ export class Subscription {
 
   constructor(filters: readonly Filter[], subscriber: Subscriber) {
     this.filters = filters;
+    this.asker = subscriber.asker;
     this.#subscriber = subscriber;
   }
 

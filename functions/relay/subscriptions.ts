@@ -8,6 +8,7 @@ import type { Subscriber, SubscriptionHandle } from './engine-types.ts';
 import type { Entry } from './entry.ts';
 import { LiveIndex } from './live-index.ts';
 import type { QueryFailure, QueryMeter } from './query-meter.ts';
+import type { SlowQueries } from './slow-queries.ts';
 import { HELD_BACK_MAX, Subscription } from './subscription.ts';
 
 export interface SubscriptionsParts {
@@ -20,6 +21,7 @@ export interface SubscriptionsParts {
   readonly whenPassed: (work: () => void) => void;
   readonly queryDeadlineMs: number;
   readonly queries: QueryMeter;
+  readonly slow: SlowQueries;
   readonly deliveries: DeliveryMeter;
   /** Milliseconds of a clock that never steps back. */
   readonly monotonicMs: () => number;
@@ -96,20 +98,27 @@ export class Subscriptions {
       this.#failQuery(subscription, 'refused', waiting);
       return;
     }
-    const { answers, queryDeadlineMs, queries, monotonicMs, log } = this.#parts;
+    const { answers, queryDeadlineMs, queries, slow, monotonicMs, log } = this.#parts;
+    const { filters, asker } = subscription;
     // The client hears at once; a database that hangs may take longer to let go of the query.
     const deadline = setTimeout(() => {
       const took = `error: the query took longer than ${queryDeadlineMs} ms`;
+      if (subscription.open) {
+        // Memory answers at once: what is waited for is the database.
+        const tookMs = monotonicMs() - askedAtMs;
+        slow.ended(filters, asker, { tookMs, answeredBy: 'database', end: 'timeout' });
+      }
       this.#failQuery(subscription, 'timeout', took);
       abort.abort(new Error('the query took too long'));
     }, queryDeadlineMs);
     this.#queries += 1;
     try {
-      const { events, answeredBy } = await answers.find(subscription.filters, abort.signal);
+      const { events, answeredBy } = await answers.find(filters, abort.signal);
       if (!subscription.open) return;
       if (subscription.complete(events)) {
         const tookMs = monotonicMs() - askedAtMs;
-        queries.answered(subscription.filters, answeredBy, events.length, tookMs);
+        queries.answered(filters, answeredBy, events.length, tookMs);
+        slow.ended(filters, asker, { tookMs, answeredBy, end: 'answered' });
         this.#rememberSent(subscription);
       } else queries.failed('slow');
     } catch (error) {

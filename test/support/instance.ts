@@ -16,6 +16,8 @@ export async function instanceWith(
     readonly stored?: readonly NostrEvent[];
     readonly queryStored?: QueryStored;
     readonly queryDeadlineMs?: number;
+    /** Takes the lines of the log. */
+    readonly onLine?: (line: string) => void;
   } = {},
 ) {
   const clock = { nowMs: 1_000 };
@@ -56,7 +58,10 @@ export async function instanceWith(
       nowMs: () => clock.nowMs,
       monotonicMs: () => clock.nowMs,
       journey: quietJourney,
-      log: openLog({ level: 'error', format: 'json', component: 'test' }),
+      log: openLog(
+        { level: options.onLine ? 'warning' : 'error', format: 'json', component: 'test' },
+        options.onLine && { write: options.onLine },
+      ),
       metrics,
     },
     {

@@ -1,4 +1,4 @@
-import { buryMessages } from '../../../functions/database/dead-letters.ts';
+import { buryMessages, discardLetters, replayLetters } from '../../../functions/database/dead-letters.ts';
 import { readFigures } from '../../../functions/database/figures.ts';
 import { migrate } from '../../../functions/database/migrate.ts';
 import { monthAt } from '../../../functions/database/months.ts';
@@ -51,5 +51,15 @@ describe('the figures of the database', () => {
     const messages = ['1', '2'].map((messageId) => ({ messageId, ...message }));
     await buryMessages(database.pool, messages);
     expect(await readFigures(database.pool)).toMatchObject({ deadLetters: 2 });
+  });
+
+  it('count no dead letter that somebody has decided about', async () => {
+    const message = { reason: 'r', sqlstate: undefined, attributes: {}, data: Buffer.from('x') };
+    const messages = ['1', '2', '3'].map((messageId) => ({ messageId, ...message }));
+    await buryMessages(database.pool, messages);
+    const deciding = { by: 'somebody', why: 'a test' };
+    await discardLetters(database.pool, { id: '1' }, 10, deciding);
+    await replayLetters(database.pool, { id: '2' }, 10, deciding, async () => undefined);
+    expect(await readFigures(database.pool)).toMatchObject({ deadLetters: 1 });
   });
 });

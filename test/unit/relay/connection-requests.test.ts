@@ -139,6 +139,16 @@ describe('a connection that gets REQ', () => {
     expect(idsOf(await wire.stored(id))).toEqual([STORED[0]?.id]);
   });
 
+  it('tells the engine who asks, as log lines name a client', async () => {
+    wire.send(['REQ', 'who', { kinds: [1], limit: 0 }]);
+    await wire.next('EOSE', 'who');
+    const [open] = [...relay.engine.open].slice(-1);
+    expect(open?.subscriber.asker).toMatchObject({
+      connectionId: expect.any(String),
+      address: '127.0.0.1',
+    });
+  });
+
   it('keeps the ids of two connections apart', async () => {
     const other = await relay.connect();
     wire.send(['REQ', 'a', { kinds: [1], limit: 0 }]);

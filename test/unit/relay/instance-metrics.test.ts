@@ -118,6 +118,12 @@ describe('metrics of the window and of what is pending', () => {
     expect(countOf(metrics, 'window_complete')).toBe(0);
   });
 
+  it('say nothing of the completeness of a window that is off', async () => {
+    const { metrics } = await instanceWith({ windowEventsMax: 0 });
+    expect(countOf(metrics, 'window_complete')).toBeUndefined();
+    expect(countOf(metrics, 'window_events')).toBe(0);
+  });
+
   it('say how much waits for its outcome, and how long the oldest has waited', async () => {
     const { metrics, take, published, clock, follower } = await instanceWith();
     const event = unsigned();

@@ -34,6 +34,7 @@ describe('Intake', () => {
     expect(await taken).toMatchObject({
       accepted: false,
       message: expect.stringMatching(/^error: /),
+      outcome: 'unpublished',
     });
     expect(pending.size).toBe(0);
   });
@@ -110,6 +111,7 @@ describe('Intake', () => {
     expect(await take(unsigned({ content: 'b' }))).toMatchObject({
       accepted: false,
       message: expect.stringMatching(/^error: /),
+      outcome: 'unavailable',
     });
     pending.settle(first.id);
     void take(unsigned({ content: 'c' }));
@@ -164,6 +166,13 @@ describe('Intake', () => {
     expect(published[0]?.meta).toMatchObject({ outcome: 'ephemeral' });
     expect(live).toEqual(['EOSE', event.id]);
     expect(pending.size).toBe(0);
+  });
+
+  it('says so when Pub/Sub does not take an ephemeral event', async () => {
+    const { take, published } = await instanceWith();
+    const taken = take(unsigned({ kind: 20_001 }));
+    published[0]?.settle(new Error('away'));
+    expect(await taken).toMatchObject({ accepted: false, outcome: 'unpublished' });
   });
 
   it('publishes an event again whose outcome never came', async () => {

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { MetricName } from '../../../functions/cloud/metrics/catalogue.ts';
 import type { NostrEvent } from '../../../functions/nostr/event.ts';
 import type { RelayConfiguration } from '../../../functions/relay/configuration.ts';
@@ -31,7 +32,9 @@ describe('metrics of EVENTs', () => {
   it('are there at zero before the first one, as far as alerts are made of them', async () => {
     relay = await startServer();
     expect(count('success_total')).toBe(0);
-    expect(count('fail_total', { reason: 'error' })).toBe(0);
+    for (const reason of ['error', 'unavailable', 'unpublished']) {
+      expect(count('fail_total', { reason })).toBe(0);
+    }
     expect(count('websocket_connections')).toBe(0);
     expect(count('connections_total', { outcome: 'opened' })).toBe(0);
     expect(count('disconnects_total', { cause: 'slow' })).toBe(0);
@@ -71,6 +74,29 @@ describe('metrics of EVENTs', () => {
     relay.engine.beforePublish.catch(() => undefined);
     await publish(await relay.connect(), sign({}));
     expect(count('fail_total', { reason: 'error' })).toBe(1);
+  });
+
+  it('count one that comes while we stop as unavailable, and not as our error', async () => {
+    relay = await startServer();
+    const { engine, server } = relay;
+    const wire = await relay.connect();
+    let stopped: Promise<void> | undefined;
+    engine.publish = async () => {
+      stopped = server.stop();
+      return { accepted: true, message: '', outcome: 'accepted' };
+    };
+    const late = sign({ content: 'late' });
+    // Both in one piece, so that the second is read although no more is.
+    const { _socket: socket } = wire.socket as unknown as { _socket: Socket };
+    socket.cork();
+    wire.send(['EVENT', sign({ content: 'first' })], ['EVENT', late]);
+    socket.uncork();
+    expect(await wire.next('OK', late.id)).toMatchObject({ 2: false });
+    await stopped;
+    const of = (outcome: string) => count('events_total', { kind_class: 'regular', outcome });
+    expect(of('unavailable')).toBe(1);
+    expect(count('fail_total', { reason: 'unavailable' })).toBe(1);
+    expect(count('fail_total', { reason: 'error' })).toBe(0);
   });
 
   it('count one that cannot be read as invalid and of no known kind, and no other nonsense', async () => {
