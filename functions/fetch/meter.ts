@@ -2,7 +2,7 @@ import type { LabelsOf } from '../cloud/metrics/catalogue.ts';
 import type { Counter, Metrics } from '../cloud/metrics/registry.ts';
 import type { FailureCode } from '../upstream/failure.ts';
 
-type Reason = LabelsOf<'fail_total'>['reason'];
+type Reason = LabelsOf<'fail_total', 'fetch'>['reason'];
 
 /** Why a visit failed, in the words that all components share. */
 const REASONS: Readonly<Record<FailureCode, Reason>> = {

@@ -37,10 +37,7 @@ const ACCEPTED = verdict('accepted', '');
 const DUPLICATE = verdict('duplicate', 'duplicate: already have this event');
 const SUPERSEDED = verdict('superseded', 'duplicate: have a newer version');
 const DELETED = verdict('deleted', 'blocked: this event was deleted by its author');
-const FULL = verdict(
-  'unavailable',
-  'error: too many events wait to be stored, please try again',
-);
+const FULL = verdict('unavailable', 'error: too many events wait to be stored, please try again');
 const NOT_DURABLE = verdict(
   'unpublished',
   'error: the event could not be made durable in time, please try again',

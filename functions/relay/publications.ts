@@ -65,7 +65,8 @@ export class Publications {
   take(given: unknown, receivedMs: number): void {
     const admitted = this.#admission.admit(given, this.#address);
     if (admitted.ok) this.#publish(admitted.value, receivedMs);
-    else this.#refuse(admitted.reason, outcomeOfRefusal(admitted.reason.message), given, receivedMs);
+    else
+      this.#refuse(admitted.reason, outcomeOfRefusal(admitted.reason.message), given, receivedMs);
   }
 
   /** Answers one that comes too late: the connection is about to end. */

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import {
   COMPONENTS,
+  type Component,
   definitionOf,
+  labelValues,
   METRIC_NAMES,
   type MetricName,
 } from '../../functions/cloud/metrics/catalogue.ts';
@@ -104,7 +106,7 @@ async function feedCatalogue({ client }: TestMonitoring): Promise<void> {
     };
     const names = METRIC_NAMES.filter((name) => definitionOf(name).components.includes(component));
     for (let endMs = startMs + 30_000; endMs <= NOW; endMs += 30_000) {
-      for (const name of names) countOne(registry, name, endMs / 30_000);
+      for (const name of names) countOne(registry, component, name, endMs / 30_000);
       const series = registry.snapshot().map((each) => ({ ...each, startMs }));
       for (const timeSeries of callsOf(series, identity, endMs)) {
         await client.createTimeSeries({ name: `projects/${PROJECT}`, timeSeries: [...timeSeries] });
@@ -114,12 +116,15 @@ async function feedCatalogue({ client }: TestMonitoring): Promise<void> {
 }
 
 /** What the catalogue says is allowed, so that no type needs to know which metric it is. */
-function countOne(registry: Registry, name: MetricName, turn: number): void {
+function countOne(registry: Registry, component: Component, name: MetricName, turn: number): void {
   const { kind, labels } = definitionOf(name);
-  const most = Math.max(1, ...Object.values(labels).map(({ length }) => length));
+  const allowed = Object.keys(labels).map(
+    (label) => [label, labelValues(name, label, component)] as const,
+  );
+  const most = Math.max(1, ...allowed.map(([, { length }]) => length));
   for (let which = 0; which < most; which += 1) {
     const own = Object.fromEntries(
-      Object.entries(labels).map(([label, values]) => [label, values[which % values.length]]),
+      allowed.map(([label, values]) => [label, values[which % values.length]]),
     );
     const given = own as never;
     const value = 20 + (turn % 10) + 5 * which;

@@ -25,61 +25,61 @@ const COUNTS = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000] as c
 /** `unknown`: of what cannot be read far enough. */
 const KIND_CLASSES = ['regular', 'replaceable', 'ephemeral', 'addressable', 'unknown'] as const;
 
-/** The outcomes of an EVENT at the relay and of an event in store. */
-const OUTCOMES = [
-  'accepted',
-  'duplicate',
-  'superseded',
-  'deleted',
-  'invalid',
-  'pow',
-  'rate-limited',
-  'restricted',
-  'blocked',
-  'auth-required',
-  'error',
-  'stored',
-  'refused',
-  'poison',
-  'unreadable',
-  'unavailable',
-  'unpublished',
-] as const;
+/** What becomes of an EVENT at the relay, and of an event in store. */
+const OUTCOMES = {
+  relay: [
+    'accepted',
+    'duplicate',
+    'superseded',
+    'deleted',
+    'invalid',
+    'rate-limited',
+    'restricted',
+    'blocked',
+    'unavailable',
+    'unpublished',
+    'error',
+  ],
+  store: [
+    'stored',
+    'duplicate',
+    'superseded',
+    'deleted',
+    'refused',
+    'poison',
+    'unreadable',
+    'unavailable',
+    'unpublished',
+  ],
+} as const;
 
-/** Why something failed, of every component. */
-const REASONS = [
-  'invalid',
-  'pow',
-  'rate-limited',
-  'restricted',
-  'blocked',
-  'auth-required',
-  'error',
-  'deleted',
-  'refused',
-  'poison',
-  'unreadable',
-  'unavailable',
-  'unpublished',
-  'timeout',
-  'too-large',
-  'database',
-  'job',
-  'unreachable',
-  'misbehaved',
-  'connect',
-  'write',
-  'read',
-  'live',
-  'delete',
-] as const;
+/** Why something failed. */
+const REASONS = {
+  relay: [
+    'deleted',
+    'invalid',
+    'rate-limited',
+    'restricted',
+    'blocked',
+    'unavailable',
+    'unpublished',
+    'error',
+  ],
+  store: ['refused', 'poison', 'unreadable', 'unavailable', 'unpublished', 'error'],
+  fetch: ['unreachable', 'timeout', 'misbehaved', 'invalid', 'refused', 'error'],
+  upkeep: ['job', 'error'],
+  probe: ['connect', 'write', 'read', 'live', 'delete', 'error'],
+} as const;
+
+/** The values that a label may take: the same for all who write it, or each component's own. */
+type LabelValues = readonly string[] | Readonly<Partial<Record<Component, readonly string[]>>>;
 
 interface Described {
   /** As Cloud Monitoring writes units (UCUM): `1`, `ms`, `us`, `s`, `By`, `{event}` and so on. */
   readonly unit: string;
   readonly description: string;
   readonly components: readonly Component[];
-  readonly labels: Readonly<Record<string, readonly string[]>>;
+  readonly labels: Readonly<Record<string, LabelValues>>;
 }
 /** Grows; written as CUMULATIVE INT64. */
 interface CounterDefinition extends Described {
@@ -304,7 +304,7 @@ export const CATALOGUE = {
     description: 'Connections that ended, by who or what ended them.',
     components: ['relay'],
     labels: {
-      cause: ['client', 'slow', 'dead', 'idle', 'age', 'stopping', 'protocol', 'abuse'],
+      cause: ['client', 'slow', 'dead', 'idle', 'age', 'stopping', 'protocol'],
     },
   },
   rate_limited_total: {
@@ -353,7 +353,7 @@ export const CATALOGUE = {
     unit: '{message}',
     description: 'Dead letters by what was done with them.',
     components: ['store', 'upkeep'],
-    labels: { action: ['buried', 'replayed', 'kept', 'discarded'] },
+    labels: { action: { store: ['buried'], upkeep: ['replayed', 'kept', 'discarded'] } },
   },
 
   // Fetch.
@@ -484,12 +484,19 @@ export type CounterName = NamesOf<'counter'>;
 export type GaugeName = NamesOf<'gauge'>;
 export type DistributionName = NamesOf<'distribution'>;
 
-/** The labels of a metric with the values that they may take. */
-export type LabelsOf<N extends MetricName> = {
-  readonly [L in keyof (typeof CATALOGUE)[N]['labels']]: (typeof CATALOGUE)[N]['labels'][L] extends readonly (infer V extends
-    string)[]
-    ? V
+type ValueOf<V, C extends Component> = V extends readonly (infer T)[]
+  ? T
+  : V[C & keyof V] extends readonly (infer T)[]
+    ? T
     : never;
+
+/** The labels of a metric with the values that they may take, from any component or from one. */
+export type LabelsOf<N extends MetricName, C extends Component = Component> = {
+  readonly [L in keyof (typeof CATALOGUE)[N]['labels']]: ValueOf<
+    (typeof CATALOGUE)[N]['labels'][L],
+    C
+  > &
+    string;
 };
 
 /** A definition without its literal types, for code that treats all alike. */
@@ -497,15 +504,34 @@ export const definitionOf = (name: MetricName): MetricDefinition => CATALOGUE[na
 
 export const METRIC_NAMES = Object.keys(CATALOGUE) as readonly MetricName[];
 
-/** The most series of a metric that one process can write; one more for `other` in each label. */
-export const seriesOf = (name: MetricName): number =>
-  Object.values(definitionOf(name).labels).reduce(
-    (product, { length }) => product * (length + 1),
+/** The values that a component may give a label; no component: those of all. */
+export function labelValues(
+  name: MetricName,
+  label: string,
+  component?: Component,
+): readonly string[] {
+  const values = definitionOf(name).labels[label] ?? [];
+  if (isList(values)) return values;
+  if (component !== undefined) return values[component] ?? [];
+  return [...new Set(Object.values(values).flat())];
+}
+
+const isList = (values: LabelValues): values is readonly string[] => Array.isArray(values);
+
+/**
+ * The most series of a metric that one process of a component can write; one more for `other` in
+ * each label. No component: the one that writes most.
+ */
+export function seriesOf(name: MetricName, component?: Component): number {
+  const { components, labels } = definitionOf(name);
+  if (component === undefined) return Math.max(...components.map((each) => seriesOf(name, each)));
+  if (!components.includes(component)) return 0;
+  return Object.keys(labels).reduce(
+    (product, label) => product * (labelValues(name, label, component).length + 1),
     1,
   );
+}
 
 /** The most series that one process of a component can write. */
-export function seriesMax(component: Component): number {
-  const own = METRIC_NAMES.filter((name) => definitionOf(name).components.includes(component));
-  return own.reduce((sum, name) => sum + seriesOf(name), 0);
-}
+export const seriesMax = (component: Component): number =>
+  METRIC_NAMES.reduce((sum, name) => sum + seriesOf(name, component), 0);

@@ -5,6 +5,7 @@ import {
   definitionOf,
   type GaugeName,
   type LabelsOf,
+  labelValues,
   type MetricName,
   OTHER,
 } from './catalogue.ts';
@@ -189,9 +190,10 @@ export class Registry implements Metrics {
     given: Readonly<Record<string, string>>,
   ): Readonly<Record<string, string>> {
     const allowed: Record<string, string> = {};
-    for (const [label, values] of Object.entries(definitionOf(name).labels)) {
+    for (const label of Object.keys(definitionOf(name).labels)) {
       const value = given[label];
-      const known = value !== undefined && values.includes(value);
+      const known =
+        value !== undefined && labelValues(name, label, this.#component).includes(value);
       allowed[label] = known ? value : OTHER;
       if (!known) this.#faults.add();
     }

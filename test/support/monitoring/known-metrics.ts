@@ -1,5 +1,7 @@
 import {
+  type Component,
   definitionOf,
+  labelValues,
   METRIC_NAMES,
   METRIC_PREFIX,
   type MetricDefinition,
@@ -18,6 +20,8 @@ export interface KnownMetric {
   readonly resourceLabels: readonly string[];
   /** No values: any. */
   readonly labels: Readonly<Record<string, readonly string[]>>;
+  /** Of our own: what one component gives a label. */
+  readonly valuesOf?: (label: string, component: string) => readonly string[];
 }
 
 /** A row of `infra/built-in-metrics.json`. */
@@ -39,9 +43,9 @@ const WRITTEN_AS: Readonly<Record<MetricDefinition['kind'], readonly [MetricKind
 const ours: readonly KnownMetric[] = METRIC_NAMES.map((name) => {
   const definition = definitionOf(name);
   const [kind, valueType] = WRITTEN_AS[definition.kind];
-  const labels = Object.entries(definition.labels).map(([label, values]) => [
+  const labels = Object.keys(definition.labels).map((label) => [
     label,
-    [...values, OTHER],
+    [...labelValues(name, label), OTHER],
   ]);
   return {
     type: METRIC_PREFIX + name,
@@ -50,6 +54,7 @@ const ours: readonly KnownMetric[] = METRIC_NAMES.map((name) => {
     resource: 'generic_task',
     resourceLabels: ['project_id', 'location', 'namespace', 'job', 'task_id'],
     labels: { component: definition.components, ...Object.fromEntries(labels) },
+    valuesOf: (label, component) => [...labelValues(name, label, component as Component), OTHER],
   };
 });
 
@@ -57,5 +62,16 @@ const ours: readonly KnownMetric[] = METRIC_NAMES.map((name) => {
 export const KNOWN_METRICS: ReadonlyMap<string, KnownMetric> = new Map(
   [...ours, ...BUILT_IN].map((metric) => [metric.type, metric]),
 );
+
+/** What one of these components may give a label; an empty list: anything. */
+export function valuesAllowed(
+  metric: KnownMetric,
+  label: string,
+  components: readonly string[],
+): readonly string[] {
+  const { valuesOf, labels } = metric;
+  if (valuesOf === undefined || label === 'component') return labels[label] ?? [];
+  return components.flatMap((component) => valuesOf(label, component));
+}
 
 export const isOurs = (type: string) => type.startsWith(METRIC_PREFIX);

@@ -3,6 +3,7 @@ import {
   KNOWN_METRICS,
   type KnownMetric,
   type MetricKind,
+  valuesAllowed,
   type ValueType,
 } from './known-metrics.ts';
 import { type LabelTerm, parseGroupBy, parseMetricFilter } from './metric-filter.ts';
@@ -78,7 +79,7 @@ export function queryFaults(filter: string, aggregations: readonly JsonObject[])
     if (metric.resource !== parsed.resourceType) {
       faults.push(`${metric.type} is written on ${metric.resource}, not ${parsed.resourceType}`);
     }
-    for (const term of parsed.labels) faults.push(...labelFaults(metric, term));
+    for (const term of parsed.labels) faults.push(...labelFaults(metric, term, parsed.labels));
   } catch (error) {
     return [(error as Error).message];
   }
@@ -95,14 +96,18 @@ export function queryFaults(filter: string, aggregations: readonly JsonObject[])
   return faults;
 }
 
-function labelFaults(metric: KnownMetric, { of, label, operator, values }: LabelTerm): string[] {
+function labelFaults(
+  metric: KnownMetric,
+  { of, label, operator, values }: LabelTerm,
+  all: readonly LabelTerm[],
+): string[] {
   if (of === 'resource') {
     return metric.resourceLabels.includes(label)
       ? []
       : [`${metric.resource} has no label ${label}`];
   }
-  const allowed = metric.labels[label];
-  if (allowed === undefined) return [`${metric.type} has no label ${label}`];
+  if (metric.labels[label] === undefined) return [`${metric.type} has no label ${label}`];
+  const allowed = valuesAllowed(metric, label, componentsIn(metric, all));
   if (allowed.length === 0) return [];
   if (operator === 'full_match') {
     const pattern = new RegExp(`^(?:${values[0]!})$`);
@@ -113,6 +118,18 @@ function labelFaults(metric: KnownMetric, { of, label, operator, values }: Label
   return values
     .filter((value) => !allowed.includes(value))
     .map((value) => `${label} of ${metric.type} is never ${value}`);
+}
+
+/** The components that the terms of a filter leave. */
+function componentsIn(metric: KnownMetric, terms: readonly LabelTerm[]): readonly string[] {
+  const own = terms.filter(({ of, label }) => of === 'metric' && label === 'component');
+  return (metric.labels['component'] ?? []).filter((component) =>
+    own.every(({ operator, values }) => {
+      if (operator === '!=') return !values.includes(component);
+      if (operator !== 'full_match') return values.includes(component);
+      return new RegExp(`^(?:${values[0]!})$`).test(component);
+    }),
+  );
 }
 
 function groupFaults(metric: KnownMetric, aggregation: JsonObject): string[] {

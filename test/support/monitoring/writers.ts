@@ -6,7 +6,7 @@ import type { Life } from './day.ts';
 import { PROJECT } from './wire-series.ts';
 
 const MINUTE = 60_000;
-const REASONS = ['error', 'refused', 'timeout'] as const;
+const REASONS = ['error', 'unavailable', 'unpublished'] as const;
 
 export interface WritersTruth {
   /** What had been counted, by reason, when each process wrote for the last time. */

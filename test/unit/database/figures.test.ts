@@ -1,4 +1,8 @@
-import { buryMessages, discardLetters, replayLetters } from '../../../functions/database/dead-letters.ts';
+import {
+  buryMessages,
+  discardLetters,
+  replayLetters,
+} from '../../../functions/database/dead-letters.ts';
 import { readFigures } from '../../../functions/database/figures.ts';
 import { migrate } from '../../../functions/database/migrate.ts';
 import { monthAt } from '../../../functions/database/months.ts';

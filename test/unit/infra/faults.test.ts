@@ -19,6 +19,7 @@ function changed(json: JsonObject, from: string, to: string): JsonObject {
 
 const overview = file('dashboards', 'overview');
 const deadLetters = file('alerts', 'dead-letters-present');
+const failures = file('alerts', 'event-failures');
 const burning = file('alerts', 'ok-to-stored-fast-burn');
 const objective = file('slos', 'ok-to-stored');
 const objectives = [objective['name'] as string];
@@ -81,6 +82,13 @@ describe('an alert is refused', () => {
     ['with a misspelt field', 'thresholdValue', 'treshold', 'is no field of MetricThreshold'],
   ])('%s', (_what, from, to, fault) => {
     expect(alertFaults(changed(deadLetters, from, to), objectives).join('\n')).toContain(fault);
+  });
+
+  test('that waits for a value which only another component writes', () => {
+    const never = changed(failures, '\\"unpublished\\"', '\\"stored\\"');
+    expect(alertFaults(never, objectives).join('\n')).toContain('is never stored');
+    const ofStore = changed(never, '\\"relay\\"', '\\"store\\"');
+    expect(alertFaults(ofStore, objectives).join('\n')).not.toContain('is never stored');
   });
 
   test('that watches an objective which is not there', () => {

@@ -8,10 +8,10 @@ describe('the registry of metrics', () => {
     const registry = new Registry('relay');
     registry.counter('fail_total', { reason: 'invalid' }).add();
     registry.counter('fail_total', { reason: 'invalid' }).add(2);
-    registry.counter('fail_total', { reason: 'pow' }).add();
+    registry.counter('fail_total', { reason: 'blocked' }).add();
     expect(find(registry, 'fail_total')).toEqual([
       { name: 'fail_total', labels: { component: 'relay', reason: 'invalid' }, value: 3 },
-      { name: 'fail_total', labels: { component: 'relay', reason: 'pow' }, value: 1 },
+      { name: 'fail_total', labels: { component: 'relay', reason: 'blocked' }, value: 1 },
     ]);
   });
 
@@ -25,6 +25,16 @@ describe('the registry of metrics', () => {
       { name: 'fail_total', labels: { component: 'relay', reason: 'other' }, value: 2 },
     ]);
     expect(find(registry, 'label_faults_total')[0]?.value).toBe(2);
+  });
+
+  it('writes a value that only another component may write as other', () => {
+    const registry = new Registry('store');
+    registry.counter('fail_total', { reason: 'poison' }).add();
+    registry.counter('fail_total', { reason: 'rate-limited' }).add();
+    expect(find(registry, 'fail_total').map(({ labels }) => labels['reason'])).toEqual([
+      'poison',
+      'other',
+    ]);
   });
 
   it('does not grow by what the catalogue does not allow', () => {
