@@ -9,6 +9,7 @@ import {
   pubsubVariables,
   wholeNumber,
 } from '../cloud/configuration.ts';
+import { metricsVariables } from '../cloud/metrics/configuration.ts';
 import { ALLOWED_LIMITS } from '../database/source-limits.ts';
 import { writeVariables } from '../policy/variables.ts';
 import { parseRelayAddress } from '../upstream/address.ts';
@@ -23,6 +24,7 @@ const schema = z.object({
   ...postgresVariables,
   ...pubsubVariables,
   ...logVariables,
+  ...metricsVariables,
   ...eventVariables,
   ...writeVariables(wholeNumber),
   FETCH_SOURCES: z

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { reasonOf } from '../upstream/failure.ts';
 import { CommandFailure, EXIT } from './exit.ts';
+import { addMetrics } from './metrics.ts';
 import { addProvenance } from './provenance.ts';
 import { addSources } from './sources.ts';
 import { type Surroundings, tell } from './surroundings.ts';
@@ -32,7 +33,7 @@ function buildProgram(surroundings: Surroundings, onCode: (code: number) => void
       writeErr: (text) => surroundings.stderr.write(text),
       outputError: (text, write) => write(text.replace(/^error: /, 'distrise: ')),
     });
-  for (const add of [addSources, addProvenance]) add(program, surroundings, onCode);
+  for (const add of [addSources, addProvenance, addMetrics]) add(program, surroundings, onCode);
   return program;
 }
 

@@ -9,6 +9,7 @@ import {
   pubsubVariables,
   wholeNumber,
 } from '../cloud/configuration.ts';
+import { metricsVariables } from '../cloud/metrics/configuration.ts';
 import { DEFAULT_RATE_LIMITS } from '../policy/limits.ts';
 import { writeVariables } from '../policy/variables.ts';
 import { engineVariables } from './engine-configuration.ts';
@@ -190,6 +191,7 @@ export const relayVariables = {
   ...postgresVariables,
   ...pubsubVariables,
   ...logVariables,
+  ...metricsVariables,
 };
 
 /** The relay's variables one by one; rules between them are in `parseRelayConfiguration`. */

@@ -7,11 +7,13 @@ import {
   postgresVariables,
   pubsubVariables,
 } from '../cloud/configuration.ts';
+import { metricsVariables } from '../cloud/metrics/configuration.ts';
 
 const schema = z.object({
   ...postgresVariables,
   ...pubsubVariables,
   ...logVariables,
+  ...metricsVariables,
   ...eventVariables,
 });
 

@@ -7,6 +7,7 @@ import {
   pubsubVariables,
   wholeNumber,
 } from '../cloud/configuration.ts';
+import { metricsVariables } from '../cloud/metrics/configuration.ts';
 
 /** Days for some kinds, as `7:90,20-29:30`: kind or range of kinds, colon, days. */
 export interface KindRetention {
@@ -36,6 +37,7 @@ const schema = z.object({
   ...postgresVariables,
   ...pubsubVariables,
   ...logVariables,
+  ...metricsVariables,
   PARTITION_MONTHS_AHEAD: wholeNumber(1, 24, 2).describe(
     'months for which partitions are made ahead: 1 to 24',
   ),

@@ -21,6 +21,7 @@ const ROOMS: Rooms = {
   store: ['nostr', 'policy', 'database', 'cloud'],
   fetch: ['nostr', 'policy', 'database', 'cloud', 'upstream'],
   upkeep: ['nostr', 'database', 'cloud', 'upstream'],
+  probe: ['nostr', 'cloud', 'upstream'],
   client: ['nostr', 'upstream'],
   operate: ['nostr', 'database', 'cloud', 'upstream'],
   local: [
@@ -33,6 +34,7 @@ const ROOMS: Rooms = {
     'store',
     'fetch',
     'upkeep',
+    'probe',
     'client',
     'operate',
   ],

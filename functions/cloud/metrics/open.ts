@@ -1,0 +1,113 @@
+import { randomUUID } from 'node:crypto';
+import type { PubSubConfiguration } from '../configuration.ts';
+import type { Log } from '../log.ts';
+import type { Component } from './catalogue.ts';
+import type { MetricsConfiguration } from './configuration.ts';
+import { findIdentity } from './identity.ts';
+import { openMonitoring } from './monitoring.ts';
+import { metricDescriptors } from './points.ts';
+import { type Metrics, Registry } from './registry.ts';
+import { MetricWriter } from './writer.ts';
+
+export interface MetricsOptions {
+  readonly component: Component;
+  readonly configuration: MetricsConfiguration &
+    Pick<PubSubConfiguration, 'GOOGLE_CLOUD_PROJECT' | 'PUBSUB_EMULATOR_HOST'>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly log: Log;
+}
+
+/** The metrics of a process, and when they are written. Nothing here ever rejects. */
+export interface MetricWriting {
+  readonly metrics: Metrics;
+  /** Writes by a timer: for services whose CPU is always theirs. */
+  start(): void;
+  /**
+   * To be awaited before a request is answered, where the CPU is taken away between requests: writes
+   * when it is time to.
+   */
+  due(): Promise<void>;
+  /** The same for what runs once a minute or less: writes as soon as it may. */
+  flush(): Promise<void>;
+  /** Tells Cloud Monitoring what the metrics mean. One process of the system does. */
+  describe(): Promise<void>;
+  /** The last write, unless the one before was just now; then the connection is closed. */
+  close(): Promise<void>;
+}
+
+/** Requests come irregularly: one that is so much early writes, or every second one would. */
+const EARLY_SHARE = 0.15;
+
+/** Opens the metrics of a process. Nothing is connected before the first write. */
+export function openMetrics({ component, configuration, env, log }: MetricsOptions): MetricWriting {
+  const metrics = new Registry(component);
+  const { METRICS, MONITORING_EMULATOR_HOST, PUBSUB_EMULATOR_HOST } = configuration;
+  // With a local Pub/Sub the rest is local as well, and no cloud is meant.
+  const nowhere = MONITORING_EMULATOR_HOST === undefined && PUBSUB_EMULATOR_HOST !== undefined;
+  if (METRICS === 'off' || nowhere) return writeNowhere(metrics);
+  const monitoring = openMonitoring(configuration);
+  const intervalMs = configuration.METRICS_INTERVAL_SECONDS * 1_000;
+  let writer: Promise<MetricWriter> | undefined;
+  const opened = (): Promise<MetricWriter> => {
+    writer ??= findIdentity(component, configuration, env).then(
+      (identity) =>
+        new MetricWriter(metrics, identity, {
+          send: (series) => monitoring.write(series),
+          nowMs: Date.now,
+          newTask: () => `${identity.task}-${randomUUID().slice(0, 8)}`,
+          log,
+        }),
+    );
+    return writer;
+  };
+  void opened();
+  let timer: NodeJS.Timeout | undefined;
+  const tick = async (): Promise<void> => {
+    await (await opened()).write();
+  };
+  return {
+    metrics,
+    start() {
+      // Instances that started together do not all write in the same second.
+      timer = setTimeout(
+        () => {
+          void tick();
+          timer = setInterval(() => void tick(), intervalMs);
+          timer.unref();
+        },
+        intervalMs * (0.2 + 0.8 * Math.random()),
+      );
+      timer.unref();
+    },
+    async due() {
+      const open = await opened();
+      if (open.sinceLastMs >= intervalMs * (1 - EARLY_SHARE)) await open.write();
+    },
+    flush: tick,
+    async describe() {
+      for (const descriptor of metricDescriptors()) {
+        const reason = await monitoring.describe(descriptor);
+        if (reason === undefined) continue;
+        log.warning('metrics could not be described', { metric: descriptor.type, reason });
+        return;
+      }
+    },
+    async close() {
+      clearTimeout(timer);
+      await tick();
+      await monitoring.close();
+    },
+  };
+}
+
+function writeNowhere(metrics: Metrics): MetricWriting {
+  const nothing = async (): Promise<void> => undefined;
+  return {
+    metrics,
+    start: () => undefined,
+    due: nothing,
+    flush: nothing,
+    describe: nothing,
+    close: nothing,
+  };
+}
