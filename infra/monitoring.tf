@@ -5,12 +5,10 @@ locals {
   alert_files     = var.monitoring_policies ? fileset("${path.module}/alerts", "*.json") : []
   objective_files = var.monitoring_policies ? fileset("${path.module}/slos", "*.json") : []
 
-  # Names that a file cannot know.
   alerts = {
-    for file in local.alert_files : trimsuffix(file, ".json") => jsondecode(replace(replace(
+    for file in local.alert_files : trimsuffix(file, ".json") => jsondecode(replace(
       file("${path.module}/alerts/${file}"),
-      "PROJECT_ID", var.project),
-      "RELAY_HOST", local.relay_host,
+      "PROJECT_ID", var.project,
     ))
   }
   objectives = {
@@ -130,7 +128,9 @@ resource "google_monitoring_alert_policy" "alert" {
   documentation {
     subject   = each.value.documentation.subject
     mime_type = each.value.documentation.mimeType
-    content   = each.value.documentation.content
+    # Here and not in the whole file: the address is known only after the relay stands, and a plan
+    # must know the rest.
+    content = replace(each.value.documentation.content, "RELAY_HOST", local.relay_host)
   }
 
   alert_strategy {

@@ -5,7 +5,7 @@
  *   git clone https://github.com/hashicorp/terraform-provider-google DIRECTORY
  *   npx node test/support/terraform/derive-schema.ts DIRECTORY
  *
- * To be run again when infra/ uses another type, or for a newer provider.
+ * To be run again when infra/ uses another type or block, or for a newer provider.
  */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -161,16 +161,39 @@ function enumOf(value: GoValue | undefined): string[] | undefined {
   return list === undefined ? undefined : [...list.matchAll(/"([^"]*)"/g)].map(([, word]) => word!);
 }
 
+/** Without the blocks that are not used, which are most of it: to be derived again with them. */
+function pruned(schema: BlockSchema, names: ReadonlySet<string>): BlockSchema {
+  return Object.fromEntries(
+    Object.entries(schema)
+      .filter(([name, { block }]) => block === undefined || names.has(name))
+      .map(([name, field]) => [
+        name,
+        field.block === undefined ? field : { ...field, block: pruned(field.block, names) },
+      ]),
+  );
+}
+
+const namesIn = (value: unknown): string[] =>
+  typeof value !== 'object' || value === null
+    ? []
+    : Object.entries(value).flatMap(([name, each]) => [name, ...namesIn(each)]);
+
 const [directory] = process.argv.slice(2);
 if (directory === undefined) throw new Error('usage: derive-schema.ts DIRECTORY-OF-THE-PROVIDER');
 const source = new Source(directory);
-const used = typesUsed(await readTerraform());
+const terraform = await readTerraform();
+const used = typesUsed(terraform);
+const names = new Set(namesIn({ ...terraform.resource, ...terraform.data }));
 const schema: ProviderSchema = {
   source: 'https://github.com/hashicorp/terraform-provider-google',
   commit: source.git('rev-parse', 'HEAD').trim(),
   version: /^## (7\.\d+\.\d+) \(\w+ \d/m.exec(source.git('show', 'HEAD:CHANGELOG.md'))?.[1] ?? '',
-  resources: Object.fromEntries(used.resources.map((type) => [type, schemaOf(source, type)])),
-  data: Object.fromEntries(used.data.map((type) => [type, dataSchemaOf(source, type)])),
+  resources: Object.fromEntries(
+    used.resources.map((type) => [type, pruned(schemaOf(source, type), names)]),
+  ),
+  data: Object.fromEntries(
+    used.data.map((type) => [type, pruned(dataSchemaOf(source, type), names)]),
+  ),
 };
 const file = join(import.meta.dirname, 'google-schema.json');
 writeFileSync(file, `${JSON.stringify(schema)}\n`);

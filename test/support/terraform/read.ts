@@ -3,7 +3,13 @@ import { join } from 'node:path';
 import { parse } from '@cdktf/hcl2json';
 
 /** One value of a parsed file: expressions are strings such as `${var.region}`. */
-export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+export type Json =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly Json[]
+  | { readonly [key: string]: Json };
 
 /** A block of parsed Terraform: what hcl2json makes of `{ … }`. */
 export interface Body {
@@ -63,7 +69,8 @@ export function typesUsed(terraform: Terraform): { resources: string[]; data: st
 
 /** Blocks come as lists: `locals` of several files are one map; other kinds have labels. */
 function merge(all: Record<string, Record<string, Json>>, kind: string, body: Json, file: string) {
-  const into = (all[kind] ??= {});
+  const into = all[kind] ?? {};
+  all[kind] = into;
   const parts = Array.isArray(body) ? (body as readonly Json[]) : [body];
   for (const part of parts as readonly Record<string, Json>[]) {
     for (const [name, value] of Object.entries(part)) {
