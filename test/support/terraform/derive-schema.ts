@@ -165,7 +165,9 @@ function enumOf(value: GoValue | undefined): string[] | undefined {
 function pruned(schema: BlockSchema, names: ReadonlySet<string>): BlockSchema {
   return Object.fromEntries(
     Object.entries(schema)
-      .filter(([name, { block }]) => block === undefined || names.has(name))
+      .filter(
+        ([name, { block, use }]) => block === undefined || use === 'required' || names.has(name),
+      )
       .map(([name, field]) => [
         name,
         field.block === undefined ? field : { ...field, block: pruned(field.block, names) },
