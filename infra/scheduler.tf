@@ -1,11 +1,13 @@
 # Calls every minute. Cloud Scheduler never has two calls of one job under way.
 
 locals {
-  schedules = {
-    fetch  = { seconds = 180, retries = 0 }
-    upkeep = { seconds = 300, retries = 1 }
-    probe  = { seconds = 120, retries = 0 }
-  }
+  schedules = merge(
+    {
+      fetch  = { seconds = 180, retries = 0 }
+      upkeep = { seconds = 300, retries = 1 }
+    },
+    var.watch ? { probe = { seconds = 120, retries = 0 } } : {},
+  )
 }
 
 resource "google_cloud_scheduler_job" "every_minute" {

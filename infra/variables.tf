@@ -153,6 +153,12 @@ variable "database" {
   }
 }
 
+variable "watch" {
+  type        = bool
+  description = "The probe and the uptime check, every minute, with their alerts. They keep one instance of the relay awake; without them one that may have no instances sleeps while nobody is connected."
+  default     = true
+}
+
 variable "follow" {
   type        = bool
   description = "A worker that keeps subscriptions open at other relays, for seconds instead of minutes."

@@ -23,6 +23,7 @@ For operators, who have the database at hand (distrise COMMAND --help):
   sources               relays that events are fetched from: list, add, pause, probe, coverage
   provenance            where an event was first seen, and when
   metrics               what is written to Cloud Monitoring, and its price
+  cost                  what a month on Google Cloud costs, by profile
 
 Environment:
   DISTRISE_RELAY        address of the relay where --relay is not given

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { reasonOf } from '../upstream/failure.ts';
+import { addCost } from './cost.ts';
 import { CommandFailure, EXIT } from './exit.ts';
 import { addMetrics } from './metrics.ts';
 import { addProvenance } from './provenance.ts';
@@ -33,7 +34,8 @@ function buildProgram(surroundings: Surroundings, onCode: (code: number) => void
       writeErr: (text) => surroundings.stderr.write(text),
       outputError: (text, write) => write(text.replace(/^error: /, 'distrise: ')),
     });
-  for (const add of [addSources, addProvenance, addMetrics]) add(program, surroundings, onCode);
+  for (const add of [addSources, addProvenance, addMetrics, addCost])
+    add(program, surroundings, onCode);
   return program;
 }
 

@@ -1,4 +1,6 @@
 # One person or a small group: everything at its smallest, the relay sleeps when nobody is connected.
+# For that nothing may look at it every minute.
+watch = false
 
 relay = {
   min_instances = 0
