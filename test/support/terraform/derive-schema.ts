@@ -133,6 +133,7 @@ function fieldOf(source: Source, file: string, { fields }: GoLiteral): FieldSche
   return {
     type,
     use,
+    ...(use === 'optional' && isTrue('Computed') ? { computed: true } : {}),
     ...(isTrue('WriteOnly') ? { writeOnly: true } : {}),
     ...(fields['Deprecated'] === undefined ? {} : { deprecated: true }),
     ...(fields['MaxItems'] === undefined ? {} : { max: Number(fields['MaxItems']) }),
@@ -175,10 +176,12 @@ function pruned(schema: BlockSchema, names: ReadonlySet<string>): BlockSchema {
   );
 }
 
-const namesIn = (value: unknown): string[] =>
-  typeof value !== 'object' || value === null
-    ? []
-    : Object.entries(value).flatMap(([name, each]) => [name, ...namesIn(each)]);
+/** Names of what is written, and of what `ignore_changes` names: `${template[0].revision}`. */
+function namesIn(value: unknown): string[] {
+  if (typeof value === 'string') return /^\$\{[\w.[\]]+\}$/.test(value) ? value.match(/\w+/g)! : [];
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, each]) => [name, ...namesIn(each)]);
+}
 
 const [directory] = process.argv.slice(2);
 if (directory === undefined) throw new Error('usage: derive-schema.ts DIRECTORY-OF-THE-PROVIDER');

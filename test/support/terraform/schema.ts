@@ -6,6 +6,8 @@ export interface FieldSchema {
   readonly type: 'string' | 'number' | 'bool' | 'list' | 'set' | 'map';
   /** `computed`: only read, never given. */
   readonly use: 'required' | 'optional' | 'computed';
+  /** Optional, and the cloud says what it is where it is not given. */
+  readonly computed?: true;
   readonly writeOnly?: true;
   readonly deprecated?: true;
   /** At most so many blocks. */
