@@ -125,6 +125,16 @@ function environmentOf(plan: Plan, name: keyof typeof PARSE): Record<string, str
     expect(await before.run('validate', '-no-color')).toContain('The configuration is valid');
   });
 
+  it('says so where an argument is not one of the provider', async () => {
+    const wrong = join(before.directory, 'wrong.tf');
+    writeFileSync(wrong, 'resource "google_pubsub_topic" "wrong" {\n  nam = "x"\n}\n');
+    try {
+      await expect(before.run('validate', '-no-color')).rejects.toThrow('Unsupported argument');
+    } finally {
+      rmSync(wrong);
+    }
+  });
+
   it.each(PROFILE_NAMES)(
     'plans the first deployment of %s, where nothing is known yet',
     async (name) => {
