@@ -198,9 +198,10 @@ function filledBlock(type: string, values: Values, block: BlockSchema, fill: Fil
 /** How the cloud usually names what it makes. */
 function usual(type: string, name: string, field: FieldSchema, values: Values): unknown {
   const of = (key: string): string => String(values[key] ?? key);
+  const named = values['name'] ?? values['account_id'] ?? values['role_id'] ?? values['secret_id'];
   const email = `${of('account_id')}@stand-in.iam.gserviceaccount.com`;
   const says: Readonly<Record<string, string>> = {
-    id: `projects/stand-in/${type}/${String(values['name'] ?? values['account_id'] ?? 'one')}`,
+    id: `projects/stand-in/${type}/${String(named ?? 'one')}`,
     uri: `https://${of('name')}-1234567890.a.run.app`,
     connection_name: `stand-in:region-1:${of('name')}`,
     number: '1234567890',

@@ -7,6 +7,7 @@ import { parseRelayConfiguration } from '../../../functions/relay/configuration.
 import { parseStoreConfiguration } from '../../../functions/store/configuration.ts';
 import { parseUpkeepConfiguration } from '../../../functions/upkeep/configuration.ts';
 import { parseMigrateConfiguration } from '../../../functions/upkeep/migrate-configuration.ts';
+import { allowedTo } from '../../support/terraform/permissions.ts';
 import { hasTerraform, openWorkplace, type Workplace } from '../../support/terraform/run.ts';
 import { type StandIn, startStandIn } from '../../support/terraform/stand-in-provider.ts';
 
@@ -38,6 +39,48 @@ const PARSE = {
   migrate: parseMigrateConfiguration,
 } as const;
 
+const SQL = ['cloudsql.instances.connect', 'cloudsql.instances.get', 'cloudsql.instances.login'];
+const METRICS = ['monitoring.timeSeries.create', 'monitoring.metricDescriptors.create'];
+const PUBLISH = ['pubsub.topics.publish'];
+const INVOKE = ['run.routes.invoke'];
+const READ_KEY = ['secretmanager.versions.access'];
+
+/** Which calls of Google's APIs each part makes, and at what. */
+const NEEDS: readonly (readonly [account: string, where: string, needed: readonly string[]])[] = [
+  [
+    'relay',
+    'project',
+    [
+      ...SQL,
+      ...METRICS,
+      'pubsub.subscriptions.create',
+      'pubsub.subscriptions.consume',
+      'pubsub.subscriptions.delete',
+    ],
+  ],
+  ['relay', 'incoming', PUBLISH],
+  ['relay', 'stored', [...PUBLISH, 'pubsub.topics.attachSubscription']],
+  ['store', 'project', [...SQL, ...METRICS]],
+  ['store', 'stored', PUBLISH],
+  ['store', 'incoming-dead', PUBLISH],
+  ['fetch', 'project', [...SQL, ...METRICS]],
+  ['fetch', 'incoming', PUBLISH],
+  ['fetch', 'fetch', PUBLISH],
+  ['fetch', 'fetch-key', READ_KEY],
+  ['upkeep', 'project', [...SQL, ...METRICS, 'pubsub.subscriptions.delete']],
+  // ListTopicSubscriptions asks for the right to see the topic.
+  ['upkeep', 'stored', ['pubsub.topics.get']],
+  ['upkeep', 'incoming', PUBLISH],
+  ['upkeep', 'incoming-dead-replay', ['pubsub.subscriptions.consume']],
+  ['probe', 'project', METRICS],
+  ['probe', 'probe-key', READ_KEY],
+  ['push', 'store', INVOKE],
+  ['push', 'fetch', INVOKE],
+  ['scheduler', 'fetch', INVOKE],
+  ['scheduler', 'upkeep', INVOKE],
+  ['scheduler', 'probe', INVOKE],
+];
+
 const opened: { readonly standIn: StandIn; readonly workplace: Workplace }[] = [];
 afterAll(() => {
   for (const { standIn, workplace } of opened) {
@@ -67,12 +110,18 @@ interface Change {
   readonly change: { readonly after: Values };
 }
 
-async function planOf(
-  workplace: Workplace,
-  profile: ProfileName,
-  ...variables: string[]
-): Promise<Plan> {
-  await workplace.run(...planArguments(profile, variables));
+const plans = new Map<string, Promise<Plan>>();
+
+/** A plan with these variables; one that was made before is not made again. */
+function planOf(workplace: Workplace, profile: ProfileName, ...variables: string[]): Promise<Plan> {
+  const key = JSON.stringify([workplace.directory, profile, variables]);
+  const plan = plans.get(key) ?? makePlan(workplace, planArguments(profile, variables));
+  plans.set(key, plan);
+  return plan;
+}
+
+async function makePlan(workplace: Workplace, args: readonly string[]): Promise<Plan> {
+  await workplace.run(...args);
   const shown = JSON.parse(await workplace.run('show', '-json', 'plan')) as {
     readonly resource_changes: readonly Change[];
   };
@@ -221,6 +270,21 @@ function environmentOf(plan: Plan, name: keyof typeof PARSE): Record<string, str
     expect(roles.length).toBeGreaterThan(10);
     for (const [, { role }] of roles) expect(role).not.toMatch(/admin|editor|owner/i);
   });
+
+  it.each(NEEDS)('lets %s do what it does at %s', async (account, where, needed) => {
+    const plan = await planOf(known, 'community');
+    const allowed = allowedTo(account, plan).get(where) ?? new Set();
+    expect([...allowed]).toEqual(expect.arrayContaining([...needed]));
+  });
+
+  it.each(['relay', 'store', 'fetch', 'upkeep', 'probe', 'push', 'scheduler'])(
+    'lets %s publish, read or call only where it does',
+    async (account) => {
+      const plan = await planOf(known, 'community');
+      const places = NEEDS.filter(([each]) => each === account).map(([, where]) => where);
+      expect([...allowedTo(account, plan).keys()].toSorted()).toEqual(places.toSorted());
+    },
+  );
 
   it('keeps the secret keys out of plan and state', async () => {
     const plan = await planOf(known, 'community');

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { schema as fetchSchema } from '../../../functions/fetch/configuration.ts';
@@ -98,6 +98,32 @@ describe('infra/*.tf', () => {
     const started = startedBy(terraform);
     expect(started.map(({ name }) => name).toSorted()).toEqual(Object.keys(SCHEMAS).toSorted());
     expect(started.flatMap(environmentFaults)).toEqual([]);
+  });
+
+  it('names subscriptions, topics and services as alerts and dashboards do', () => {
+    const { resource, locals } = terraform;
+    const namesOf = (type: string) =>
+      Object.values(resource[type] ?? {}).flatMap(({ name }) =>
+        typeof name === 'string' ? [name] : [],
+      );
+    const known: Readonly<Record<string, readonly string[]>> = {
+      subscription_id: namesOf('google_pubsub_subscription'),
+      topic_id: namesOf('google_pubsub_topic'),
+      service_name: ['relay', ...Object.keys(locals['functions'] as object)],
+    };
+    const watched = ['alerts', 'dashboards', 'slos'].flatMap((folder) =>
+      readdirSync(join(INFRA, folder)).flatMap((file) => {
+        const text = readFileSync(join(INFRA, folder, file), 'utf8').replaceAll('\\"', '"');
+        const found = text.matchAll(
+          /(subscription_id|topic_id|service_name)"?=~?(?:one_of\()?"([^"]+)"/g,
+        );
+        return [...found].flatMap(([, label = '', names = '']) =>
+          names.split('|').map((name) => ({ label, name })),
+        );
+      }),
+    );
+    expect(watched.length).toBeGreaterThan(20);
+    expect(watched.filter(({ label, name }) => !known[label]?.includes(name))).toEqual([]);
   });
 
   it('starts programs that the build makes', () => {
