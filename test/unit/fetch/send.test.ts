@@ -223,6 +223,52 @@ describe('sending to another relay', () => {
     expect(await visit()).toEqual({ offered: [], all: true, sent: 0 });
   });
 
+  const oops: Answer = ({ content }) =>
+    content.startsWith('poison') ? [false, 'error: oops'] : [true, ''];
+  const silent: Answer = ({ content }) => (content.startsWith('poison') ? undefined : [true, '']);
+
+  it.each([
+    ['with an error', oops, 2],
+    ['with silence', silent, 2],
+    // Each visit that finds it stopped again lets one more pass.
+    ['with silence, and are the last ones', silent, 4],
+  ])('lets all of one second pass that stop many visits %s', async (what, said, more) => {
+    const past = what.includes('last') ? [] : [note('after', NOW - 1)];
+    await write([note('poison 1'), note('poison 2'), note('poison 3'), ...past]);
+    answer = said;
+    for (let n = 0; n < SENT_TRIES_MAX + more; n += 1) await visit();
+    answer = taken;
+    expect(await visit()).toEqual({ offered: [], all: true, sent: 0 });
+  });
+
+  it.each([
+    ['what is new', true],
+    ['the past', false],
+  ])('lets several pass together that stop many visits, within %s', async (_, isNew) => {
+    if (isNew) await visit();
+    // In lots of their own.
+    const events = Array.from({ length: 3 * SENT_AT_A_TIME }, (_each, n) =>
+      note(n % 150 === 75 ? `poison ${n}` : `${n}`, NOW - n),
+    );
+    await write(events);
+    answer = oops;
+    // The first of those visits ends before the first of them.
+    for (let n = 0; n < SENT_TRIES_MAX + 2; n += 1) await visit();
+    expect(await visit()).toEqual({ offered: [], all: true, sent: 0 });
+  });
+
+  it.each([
+    ['what is new', true],
+    ['the past', false],
+  ])('lets few pass where a relay has trouble with all of them, of %s', async (_, isNew) => {
+    if (isNew) await visit();
+    await write(Array.from({ length: 30 }, (_each, n) => note(`${n}`, NOW - n)));
+    answer = () => [false, 'error: the database is down'];
+    for (let n = 0; n < 2 * SENT_TRIES_MAX + 5; n += 1) await visit();
+    answer = taken;
+    expect(await visit()).toMatchObject({ all: true, sent: 28 });
+  });
+
   it('a relay that does not answer is a failure, and is offered the same again', async () => {
     await write([note('a', 1), note('b', 2)]);
     answer = ({ content }) => (content === 'a' ? undefined : [true, '']);
