@@ -3,7 +3,7 @@ import { filterKey } from '../../../functions/nostr/filter-key.ts';
 import { secretKeyOf } from '../../support/keys.ts';
 import { hexOf } from '../../support/many-events.ts';
 import { speakNegentropy } from '../../support/scripted-negentropy.ts';
-import type { ClientSaid, ScriptedRelay } from '../../support/scripted-relay.ts';
+import type { ClientSaid, ScriptedClient, ScriptedRelay } from '../../support/scripted-relay.ts';
 import { startScriptedUpstream, type UpstreamManners } from '../../support/scripted-upstream.ts';
 import type { PlainFilter } from '../../support/slow-oracle.ts';
 import { Visiting, type VisitOptions } from '../../support/visiting.ts';
@@ -156,6 +156,40 @@ describe('a failure of our own side', () => {
     });
     expect(run!.nextInSeconds).toBeGreaterThanOrEqual(60);
     expect(upstream.ranges.size).toBe(0);
+  });
+});
+
+describe('a source that is read and sent to', () => {
+  const source = { direction: 'both', nip77: false } as const;
+  const arrivals = notes(3);
+  const takes = (message: ClientSaid, client: ScriptedClient): void => {
+    if (message[0] === 'EVENT') client.send(['OK', (message[1] as NostrEvent).id, true, '']);
+  };
+
+  it('is sent to although it lets nobody read, and that failure is told', async () => {
+    const upstream = await visiting({
+      events: [],
+      onOther: takes,
+      onReq({ id, client }) {
+        client.send(['CLOSED', id, 'restricted: not for you']);
+        return true;
+      },
+    });
+    const report = await upstream.visit({ source, arrivals });
+    expect(report).toMatchObject({ finished: false, sent: 3, failure: 'restricted: not for you' });
+  });
+
+  it('is sent nothing where the connection is gone', async () => {
+    const upstream = await visiting({
+      events: [],
+      onOther: takes,
+      onReq({ client }) {
+        client.cut();
+        return true;
+      },
+    });
+    const report = await upstream.visit({ source, arrivals });
+    expect(report).toMatchObject({ requests: 1, sent: 0, failureCode: 'lost' });
   });
 });
 
