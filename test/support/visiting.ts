@@ -45,6 +45,8 @@ export class Visiting {
   readonly ranges = new Map<string, Range[]>();
   readonly runs: SourceRun[] = [];
   readonly figures: Coverage[] = [];
+  /** Messages that were logged for information. */
+  readonly logged: string[] = [];
   /** How often it waited because it was told to; each time is over at once. */
   pauses = 0;
   readonly relay: ScriptedRelay;
@@ -59,7 +61,7 @@ export class Visiting {
     return runPiece(source, this.#ports(options), limits, new AbortController().signal);
   }
 
-  /** Has every filter measured that is covered without a gap. */
+  /** Has every filter measured by what is covered of it. */
   async measure(options: VisitOptions = {}): Promise<void> {
     const source = { ...this.#source(), ...options.source };
     await measureDue(source, this.#ports(options), LIMITS, 1, new AbortController().signal);
@@ -142,7 +144,7 @@ export class Visiting {
         },
       },
       journey: quietJourney,
-      log: silentLog,
+      log: { ...silentLog, info: (message) => void this.logged.push(message) },
       meter: new FetchMeter(new Registry('fetch')),
     };
   }
