@@ -13,7 +13,7 @@ export interface StoredJourney {
   readonly source: string;
   /** By the clock of the part that took it; undefined where a version before 0004 wrote it. */
   readonly acceptedAt: number | undefined;
-  /** By the database's clock; undefined where a version before 0009 wrote it. */
+  /** By the database's clock; undefined where a version before 0008 wrote it. */
   readonly storedAt: number | undefined;
 }
 
