@@ -83,7 +83,8 @@ export function mebibytesAMonth(component: Component): number {
   for (const name of METRIC_NAMES) {
     const { kind, components } = definitionOf(name);
     if (!components.includes(component)) continue;
-    bytes += seriesOf(name) * (kind === 'distribution' ? DISTRIBUTION_BYTES : SCALAR_BYTES);
+    bytes +=
+      seriesOf(name, component) * (kind === 'distribution' ? DISTRIBUTION_BYTES : SCALAR_BYTES);
   }
   return (bytes * WRITES_A_MONTH) / MEBIBYTE;
 }
