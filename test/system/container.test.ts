@@ -151,7 +151,7 @@ describe('the relay', () => {
     const relay = start('relay', { GOOGLE_CLOUD_PROJECT: '', LIMIT_MAX: 'many' });
     expect(await relay.exited).toBe(1);
     expect(relay.output()).toContain('GOOGLE_CLOUD_PROJECT: not set');
-    expect(relay.output()).toContain('LIMIT_MAX: given "many"');
+    expect(relay.output()).toContain(String.raw`LIMIT_MAX: given \"many\"`);
   });
 });
 
