@@ -25,6 +25,7 @@ For operators, who have the database at hand (distrise COMMAND --help):
   trace                 the way of one event: received, OK, stored, delivered, or why not
   dead-letters          what could not be stored: list, show, replay, discard
   metrics               what is written to Cloud Monitoring, and its price
+  cost                  what a month on Google Cloud costs, by profile
 
 Environment:
   DISTRISE_RELAY        address of the relay where --relay is not given

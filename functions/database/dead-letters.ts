@@ -175,7 +175,16 @@ export interface ReasonCount {
 
 const REASONS_MAX = 50;
 
-/** What they died of, the most frequent first. */
+/** How many letters are meant, of however many reasons. */
+export async function countLetters(pool: pg.Pool, filter: LetterFilter): Promise<number> {
+  const { rows } = await pool.query<{ letters: string }>(
+    `select count(*) as letters from dead_letters l where ${WHERE} ${open(filter)}`,
+    valuesOf(filter),
+  );
+  return Number(rows[0]?.letters);
+}
+
+/** What they died of: the most frequent reasons, which may not be all, so their sum is no total. */
 export async function countReasons(pool: pg.Pool, filter: LetterFilter): Promise<ReasonCount[]> {
   const { rows } = await pool.query<{
     reason: string;

@@ -13,7 +13,7 @@ export interface StoredJourney {
   readonly source: string;
   /** By the clock of the part that took it; undefined where a version before 0004 wrote it. */
   readonly acceptedAt: number | undefined;
-  /** By the database's clock; undefined where a version before 0009 wrote it. */
+  /** By the database's clock; undefined where a version before 0008 wrote it. */
   readonly storedAt: number | undefined;
 }
 
@@ -87,7 +87,11 @@ export async function deletionRequests(pool: pg.Pool, id: string): Promise<Delet
 export interface Traces {
   /** What the changes log says of it, oldest first; it reaches back a day or so. */
   readonly changes: readonly { readonly what: 'added' | 'removed'; readonly at: number }[];
-  /** The version that took its place, where one did. */
+  /** As the changes log says at its addition. */
+  readonly kind: number | undefined;
+  /** What was added by the transaction that removed it: what made it leave is among these. */
+  readonly removedWith: readonly { readonly id: string; readonly kind: number }[];
+  /** The version that took its place, where that one is still there. */
   readonly successor: string | undefined;
   /** False where the search took too long. */
   readonly whole: boolean;
@@ -99,12 +103,26 @@ const QUERY_CANCELED = '57014';
 
 /** Searches for traces of an event, within a few seconds. */
 export async function searchTraces(pool: pg.Pool, id: string): Promise<Traces> {
-  const changes = await search<{ what: string; at: string }>(
+  const changes = await search<{
+    what: string;
+    kind: number | null;
+    transaction: string;
+    at: string;
+  }>(
     pool,
-    `select what, (extract(epoch from written_at) * 1000)::bigint as at from changes
-      where id = $1 and what in ('a', 'r') order by seq`,
+    `select what, kind, transaction, (extract(epoch from written_at) * 1000)::bigint as at
+      from changes where id = $1 and what in ('a', 'r') order by seq`,
     id,
   );
+  const removal = changes?.findLast(({ what }) => what === 'r');
+  const removedWith =
+    removal === undefined
+      ? []
+      : await search<{ id: string; kind: number }>(
+          pool,
+          "select id, kind from changes where transaction = $1::xid8 and what = 'a' order by seq",
+          removal.transaction,
+        );
   const successors = await search<{ id: string }>(
     pool,
     'select substr(text, 8, 64) as id from kept where replaced = $1 limit 1',
@@ -115,20 +133,22 @@ export async function searchTraces(pool: pg.Pool, id: string): Promise<Traces> {
       what: what === 'a' ? 'added' : 'removed',
       at: Number(at),
     })),
+    kind: changes?.find(({ kind }) => kind !== null)?.kind ?? undefined,
+    removedWith: removedWith ?? [],
     successor: successors?.[0]?.id,
-    whole: changes !== undefined && successors !== undefined,
+    whole: changes !== undefined && removedWith !== undefined && successors !== undefined,
   };
 }
 
 async function search<R extends pg.QueryResultRow>(
   pool: pg.Pool,
   text: string,
-  id: string,
+  value: string,
 ): Promise<readonly R[] | undefined> {
   const client = await pool.connect();
   try {
     await client.query(`begin read only; set local statement_timeout = ${SEARCH_TIMEOUT_MS}`);
-    const { rows } = await client.query<R>(text, [id]);
+    const { rows } = await client.query<R>(text, [value]);
     return rows;
   } catch (error) {
     if (sqlStateOf(error) === QUERY_CANCELED) return undefined;

@@ -87,9 +87,11 @@ async function begin(pool: pg.Pool, drop: Drop): Promise<void> {
   }
   await alone(pool, 'event_tags', tablesOf('event_tags', drop), async (client) => {
     // Looked at only now that nobody else changes partitions.
-    const { rows } = await client.query('select from half_drops');
+    const { rows } = await client.query(
+      `select from half_drops union all select from rewrites where phase = 'events'`,
+    );
     if (rows.length > 0 || (await unevenRange(client)) !== undefined) {
-      throw new Error(`${drop.name} cannot be dropped: events and tags are cut differently`);
+      throw new Error(`${drop.name} cannot be dropped: events and tags do not belong together`);
     }
     if (drop.whole) {
       const months = await listMonths(client, 'event_tags');

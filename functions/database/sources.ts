@@ -6,8 +6,8 @@ import type { SourceLimits } from './source-limits.ts';
 import { SOURCE_COLUMNS, type SourceRow, sourceOfRow } from './source-row.ts';
 
 /**
- * How a source became known: an operator named it, a relay list of an author, a monitor; or it was
- * probed, by an operator or because many authors name it.
+ * Whose word a source is: an operator's, who named it or resumed a candidate; a relay list's of an
+ * author, or a monitor's; or it was probed, by an operator or because many authors name it.
  */
 export type SourceOrigin = 'configured' | 'outbox' | 'monitor' | 'probe';
 /** Whether events come from there, are sent there, or both. */
@@ -174,12 +174,14 @@ export function pauseSource(pool: pg.Pool, id: number, reason?: string): Promise
 
 /**
  * Makes a paused or quarantined source active and due at once. What it sent before is no longer
- * held against it. @returns false where none is.
+ * held against it. A candidate is the operator's from then on: what is found automatically changes
+ * nothing of it any more. @returns false where none is.
  */
 export function resumeSource(pool: pg.Pool, id: number): Promise<boolean> {
   const text = `update sources
     set state = 'active', reason = null, failures_in_row = 0, next_at = now(),
-      recent_events = 0, recent_invalid = 0
+      recent_events = 0, recent_invalid = 0,
+      origin = case when origin in ('monitor', 'probe') then 'configured' else origin end
     where id = $1 and state in ('paused', 'quarantined')`;
   return changes(pool, text, [id]);
 }

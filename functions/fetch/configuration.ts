@@ -20,7 +20,7 @@ const DAY = 86_400;
 const ofPiece = (name: keyof typeof ALLOWED_LIMITS, otherwise: number) =>
   wholeNumber(ALLOWED_LIMITS[name].least, ALLOWED_LIMITS[name].most, otherwise);
 
-const schema = z.object({
+export const schema = z.object({
   ...postgresVariables,
   ...pubsubVariables,
   ...logVariables,

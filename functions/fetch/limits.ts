@@ -116,7 +116,7 @@ export const RELAYS_AN_AUTHOR = 4;
 /** Relay lists of anybody, the newest ones, that one call looks for candidates in. */
 export const RELAY_LISTS_READ = 500;
 
-/** Candidates that one call takes from them, and that wait for an operator at most. */
+/** Candidates of one origin that one call takes, and that wait for an operator at most. */
 export const CANDIDATES_A_CALL = 3;
 export const CANDIDATES_MAX = 200;
 

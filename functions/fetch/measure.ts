@@ -9,7 +9,7 @@ import { type CoveragePorts, type Measured, measureCoverage } from './coverage.t
 import { type FilterPart, partsOf } from './filter-parts.ts';
 import { MEASURED_PARTS_MAX } from './limits.ts';
 import { logIn, notedInformation } from './log-in.ts';
-import type { Range } from './ranges.ts';
+import { missingRanges, type Range } from './ranges.ts';
 
 /** What measuring reaches of the world. */
 export interface MeasurePorts extends CoveragePorts {
@@ -41,8 +41,8 @@ interface Due {
 
 /**
  * Measures those filters of a source whose last figure is older than so many hours (0: none by
- * themselves), or than an operator's wish for one, and which have been fetched whole. What is
- * missing is taken back from the covered ranges, so that the next visit fetches it.
+ * themselves), or than an operator's wish for one: the longest stretch of time that has been fetched
+ * of each. What is missing is taken back from the covered ranges, so that the next visit fetches it.
  * @returns the figures; none of a filter where the source does not answer.
  */
 export async function measureDue(
@@ -59,6 +59,12 @@ export async function measureDue(
     const parts = partsOf([filter], notedInformation(source));
     const window = await settledWindow(source, parts, ports, limits);
     if (window !== undefined) due.push({ filter, parts, window });
+    else {
+      ports.log.info('coverage cannot be measured before something is fetched', {
+        url: source.url,
+        filterKey: filterKey(filter),
+      });
+    }
   }
   if (due.length === 0) return [];
   const signal = AbortSignal.any([AbortSignal.timeout(limits.pieceMs), lost]);
@@ -132,19 +138,22 @@ async function isDue(
   return last < askedAt || (hours > 0 && ports.nowMs() - last >= hours * HOUR_MS);
 }
 
-/** What is covered of all parts without a gap, but for the newest seconds: those are on their way. */
+/** The longest stretch that is fetched of all parts, but for the newest seconds: those come yet. */
 async function settledWindow(
   source: Source,
   parts: readonly FilterPart[],
   ports: MeasurePorts,
   { sinceSeconds, overlapSeconds }: MeasureLimits,
 ): Promise<Range | undefined> {
-  let until = Number.POSITIVE_INFINITY;
+  let until = Number.MAX_SAFE_INTEGER;
+  const gaps: Range[] = [];
   for (const { key } of parts) {
     const covered = await ports.covered(source.id, key);
-    const [only] = covered;
-    if (covered.length !== 1 || only === undefined || only.since > sinceSeconds) return undefined;
-    until = Math.min(until, only.until - overlapSeconds);
+    until = Math.min(until, (covered.at(-1)?.until ?? -1) - overlapSeconds);
+    gaps.push(...missingRanges(covered, { since: sinceSeconds, until: Number.MAX_SAFE_INTEGER }));
   }
-  return until < sinceSeconds ? undefined : { since: sinceSeconds, until };
+  const fetched = missingRanges(gaps, { since: sinceSeconds, until });
+  return fetched.sort((a, b) => secondsOf(b) - secondsOf(a))[0];
 }
+
+const secondsOf = ({ since, until }: Range): number => until - since + 1;

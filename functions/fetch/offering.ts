@@ -27,8 +27,10 @@ const stops = (answer: Answer): boolean =>
   isTrouble(answer) || begins(answer, /^(rate-limited|auth-required):/);
 
 /**
- * Offers events to a source until an answer or a bound ends it. An event that has stopped many
- * visits in a row with trouble is let pass, one a visit: it would block all that comes after it.
+ * Offers events to a source until an answer or a bound ends it. Where trouble with the same event
+ * has stopped many visits in a row, what the source has trouble with is let pass: as much as it
+ * answers others after, since then it means these; of the rest one, and one more at each visit that
+ * gets no further for all that. It would block all that comes after it.
  */
 export class Offering {
   readonly #connection: Connection;
@@ -38,12 +40,17 @@ export class Offering {
   #stopped: 'trouble' | 'told to wait' | undefined;
   #failure: UpstreamFailure | undefined;
   #moved = false;
+  /** What may pass although nothing after it was answered. */
+  #unproved: number;
+  /** True where it passed something that it answered others after. */
+  #proved = false;
 
   constructor(connection: Connection, tally: Tally, bounds: Bounds) {
     this.#connection = connection;
     this.#tally = tally;
     this.#bounds = bounds;
     this.#left = bounds.eventsMax;
+    this.#unproved = Math.max(0, bounds.stalled - SENT_TRIES_MAX + 1);
   }
 
   /** True where no more is to be offered on this visit. */
@@ -53,9 +60,12 @@ export class Offering {
 
   /** Visits in a row that were stopped by the same event, with this one. */
   get stalled(): number {
+    const { stalled, signal } = this.#bounds;
     if (!this.ended) return 0;
-    if (this.#stopped !== 'trouble' || this.#bounds.signal.aborted) return this.#bounds.stalled;
-    return this.#moved ? 0 : this.#bounds.stalled + 1;
+    if (this.#stopped !== 'trouble' || signal.aborted) return stalled;
+    if (!this.#moved) return stalled + 1;
+    // There are more of its kind, and each would take as many visits.
+    return this.#proved ? SENT_TRIES_MAX : 0;
   }
 
   /** Begins another way through the events, which may be stopped by another one. */
@@ -78,19 +88,25 @@ export class Offering {
     const offered = events.slice(0, this.#left);
     this.#left -= offered.length;
     const answers = await this.#publishAll(offered);
-    let done = untilStop(answers, 0);
-    const waiting = answers[done];
-    const tired = !this.#moved && this.#bounds.stalled >= SENT_TRIES_MAX;
-    if (waiting !== undefined && tired && isTrouble(waiting)) {
-      done = untilStop(answers, done + 1);
-      // Its failure is told all the same.
-      if (isFailure(waiting)) this.#failure = waiting;
-      this.#moved = true;
-    }
+    const stop = answers.findIndex((answer, n) => stops(answer) && !this.#mayPass(answers, n));
+    const done = stop === -1 ? answers.length : stop;
     this.#stopAt(answers[done]);
     const taken = answers.slice(0, done).filter((answer) => !isFailure(answer) && answer.accepted);
     this.#tally.sent += taken.length;
     return done;
+  }
+
+  #mayPass(answers: readonly Answer[], n: number): boolean {
+    const answer = answers[n];
+    const isTired = this.#bounds.stalled >= SENT_TRIES_MAX;
+    if (answer === undefined || !isTired || !isTrouble(answer)) return false;
+    const isProved = answers.some((other, at) => at > n && !stops(other));
+    if (!isProved && this.#unproved === 0) return false;
+    if (isProved) this.#proved = true;
+    else this.#unproved -= 1;
+    // Its failure is told all the same.
+    if (isFailure(answer)) this.#failure = answer;
+    return true;
   }
 
   #stopAt(answer: Answer | undefined): void {
@@ -127,10 +143,4 @@ export class Offering {
       return false;
     }
   }
-}
-
-/** The index of the first answer, from one on, that stops; the number of answers where none does. */
-function untilStop(answers: readonly Answer[], from: number): number {
-  const found = answers.findIndex((answer, n) => n >= from && stops(answer));
-  return found === -1 ? answers.length : found;
 }

@@ -82,6 +82,7 @@ export async function runPiece(
   // What ends by itself ends for want of time.
   let failureCode: FailureCode = 'timeout';
   let ours: unknown;
+  let unread: unknown;
   let finished = source.direction === 'up';
   let sentAll = true;
   let invalid = 0;
@@ -105,12 +106,21 @@ export async function runPiece(
     await logIn(connection, source, information);
     if (source.direction !== 'up') {
       const parts = partsOf(source.filters, information);
-      finished = await takeTurns({ sourceId: source.id, parts, ports, limits, work, endsAtMs });
+      const turns = { sourceId: source.id, parts, ports, limits, work, endsAtMs };
+      finished = await takeTurns(turns).catch((error: unknown) => {
+        // What it does not let us read says nothing of what it takes.
+        if (source.direction === 'down' || connection?.failure !== undefined) throw error;
+        unread = error;
+        return false;
+      });
     }
     if (source.direction !== 'down') {
       const toSend = { source, ports, limits, signal: deadline };
-      sentAll = await sendEvents(connection, toSend, tally);
+      sentAll = await sendEvents(connection, toSend, tally).catch((error: unknown) => {
+        throw unread ?? error;
+      });
     }
+    if (unread !== undefined) throw unread;
   } catch (error) {
     failure = reasonOf(error);
     if (!(error instanceof UpstreamFailure) && !deadline.aborted) {

@@ -80,7 +80,7 @@ export async function plan(ports: PlanPorts, rules: PlanRules): Promise<PlanRepo
     introduced += 1;
   }
   if (rules.outbox) introduced += await introduceOutboxes(ports, known, urls);
-  if (rules.monitors) introduced += await introduceMonitored(ports, urls);
+  if (rules.monitors) introduced += await introduceMonitored(ports, known);
   if (rules.probes) introduced += await introduceRelaysInUse(ports, known);
   const due: { readonly id: number }[] = [...(await ports.due(PLANNED_MAX))];
   if (rules.probes) due.push(...(await ports.unprobed(PROBED_A_CALL)));
@@ -121,32 +121,46 @@ async function introduceOutboxes(
   return outboxes.filter(({ url }) => !urls.has(url)).length;
 }
 
-/** Candidates only: an operator resumes those that are wanted. */
-async function introduceMonitored(ports: PlanPorts, urls: ReadonlySet<string>): Promise<number> {
+/** Relays that monitors have seen. */
+async function introduceMonitored(ports: PlanPorts, known: readonly Known[]): Promise<number> {
   const events = await ports.newest({ kinds: [KIND_RELAY_MONITORED] }, MONITORED_MAX);
-  const fresh = monitoredRelays(events).filter((url) => !urls.has(url));
-  const paused = 'seen by a monitor; resume to fetch';
-  for (const url of fresh) await ports.introduce({ url, origin: 'monitor', paused });
-  return fresh.length;
+  return introduceCandidates(ports, known, {
+    urls: monitoredRelays(events),
+    origin: 'monitor',
+    paused: 'seen by a monitor; resume to fetch',
+  });
 }
 
-/** Relays that several authors name in their lists, a few a call; a probe tells what they are worth. */
-async function introduceRelaysInUse(
+/** Relays that several authors name in their lists; a probe tells what they are worth. */
+async function introduceRelaysInUse(ports: PlanPorts, known: readonly Known[]): Promise<number> {
+  const lists = await ports.newest({ kinds: [KIND_RELAY_LIST] }, RELAY_LISTS_READ);
+  return introduceCandidates(ports, known, {
+    urls: relaysInUse(lists),
+    origin: 'probe',
+    paused: 'named by authors; resume to fetch',
+  });
+}
+
+type Known = Pick<Source, 'origin' | 'state' | 'url'>;
+
+/**
+ * An operator resumes those that are wanted. A few a call, and no more while many of their origin
+ * wait, since whoever can write here can name any number of relays.
+ */
+async function introduceCandidates(
   ports: PlanPorts,
-  known: readonly Pick<Source, 'origin' | 'state' | 'url'>[],
+  known: readonly Known[],
+  found: Pick<NewSource, 'origin' | 'paused'> & { readonly urls: readonly string[] },
 ): Promise<number> {
-  const waiting = known.filter(({ origin, state }) => origin === 'probe' && state === 'paused');
+  const { urls, ...as } = found;
+  const waiting = known.filter(({ origin, state }) => origin === as.origin && state === 'paused');
   const room = Math.min(CANDIDATES_A_CALL, CANDIDATES_MAX - waiting.length);
-  if (room <= 0) return 0;
-  const urls = new Set(known.map(({ url }) => url));
-  const paused = 'named by authors; resume to fetch';
+  const there = new Set(known.map(({ url }) => url));
   let introduced = 0;
-  for (const url of relaysInUse(
-    await ports.newest({ kinds: [KIND_RELAY_LIST] }, RELAY_LISTS_READ),
-  )) {
+  for (const url of urls) {
     if (introduced >= room) break;
-    if (urls.has(url) || (await ports.find(url)) !== undefined) continue;
-    await ports.introduce({ url, origin: 'probe', paused });
+    if (there.has(url) || (await ports.find(url)) !== undefined) continue;
+    await ports.introduce({ url, ...as });
     introduced += 1;
   }
   return introduced;

@@ -7,7 +7,7 @@ import { compileFilter } from '../nostr/matcher.ts';
 import type { Items } from '../nostr/negentropy/items.ts';
 import type { Connection } from '../upstream/connection.ts';
 import { type FilterPart, partsOf } from './filter-parts.ts';
-import { SENT_AT_A_TIME, SENT_IDS_MAX } from './limits.ts';
+import { GROWTH_MAX, SENT_AT_A_TIME, SENT_IDS_MAX } from './limits.ts';
 import { Offering } from './offering.ts';
 import { missingRanges, newerPart, type Range } from './ranges.ts';
 import type { Tally } from './tally.ts';
@@ -134,6 +134,7 @@ async function sendNews(
 ): Promise<Sent> {
   const matchers = source.filters.map(compileFilter);
   let sent = before;
+  let noted = before;
   while (!offering.ended) {
     const read = await ports.arrivals(sent.place, SENT_AT_A_TIME);
     if (read.gap) {
@@ -149,13 +150,16 @@ async function sendNews(
     const answered = await offering.offer(wanted.map(({ event }) => event));
     const waiting = wanted[answered];
     const place = waiting === undefined ? read.place : placeBefore(read.arrivals, waiting.at);
-    if (place !== undefined) {
-      sent = { ...sent, place };
+    if (place !== undefined) sent = { ...sent, place };
+    if (place !== undefined && answered > 0) {
       await ports.noteSent(source.id, sent);
+      noted = sent;
       offering.moved();
     }
     if (read.complete) break;
   }
+  // What is not wanted costs little to pass by again, so that it is not noted lot by lot.
+  if (sent !== noted) await ports.noteSent(source.id, sent);
   return sent;
 }
 
@@ -180,14 +184,22 @@ async function sendPast(toSend: ToSend, offering: Offering): Promise<void> {
     ];
     for (const gap of gaps) {
       let { until } = gap;
+      let seconds = Number.POSITIVE_INFINITY;
       while (until >= gap.since && !offering.ended) {
-        const left = { since: gap.since, until };
-        const { range, held } = await newestHeld(part.filter, left, ports, signal);
+        const next = { since: Math.max(gap.since, until - seconds + 1), until };
+        const { range, held } = await newestHeld(part.filter, next, ports, signal);
         await sendRange(toSend, offering, pastKey(part), range, held);
         until = range.since - 1;
+        seconds = secondsAfter(range, held.size);
       }
     }
   }
+}
+
+/** How long a range the next step tries, so that it holds half of what a step sends at most. */
+function secondsAfter({ since, until }: Range, events: number): number {
+  const times = Math.min(GROWTH_MAX, SENT_IDS_MAX / 2 / Math.max(1, events));
+  return Math.ceil((until - since + 1) * times);
 }
 
 /** The newest part of a range that holds no more events than one step sends. */

@@ -77,7 +77,8 @@ function define(): Command {
       'after',
       '\nThe parts read the same environment variables as in the cloud; PORT, DATA_DIR and RELAYS\n' +
         'stand in for options not given. With PUBSUB_EMULATOR_HOST, MONITORING_EMULATOR_HOST or\n' +
-        'DATABASE_URL set, that queue, monitoring or database is used instead of a built-in one.',
+        'DATABASE_URL set, that queue, monitoring or database is used instead of a built-in one.\n' +
+        'With PROBE_SECRET_KEY set, a probe looks at the relay once a minute.',
     );
 }
 

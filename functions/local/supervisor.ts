@@ -30,6 +30,7 @@ interface InnerPorts {
   readonly store: number;
   readonly upkeep: number;
   readonly fetch: number;
+  readonly probe: number;
   readonly monitoring: number;
   readonly dashboards: number;
 }
@@ -88,7 +89,13 @@ export class Supervisor implements PartHost {
       ),
     ]);
     this.#signal.throwIfAborted();
-    for (const name of ['upkeep', 'fetch'] as const) {
+    const probes = isSet(env['PROBE_SECRET_KEY']);
+    // Last, since it looks at a relay that runs.
+    if (probes) {
+      const own = { PROBE_URL: `ws://127.0.0.1:${options.port}`, ...full };
+      await this.#start(functionPart('probe', own, ports.probe));
+    }
+    for (const name of ['upkeep', 'fetch', ...(probes ? (['probe'] as const) : [])] as const) {
       const url = `http://127.0.0.1:${ports[name]}/`;
       const schedule = new Schedule({ name, url, note: this.note.bind(this) });
       this.#schedules.push(schedule);
@@ -104,7 +111,7 @@ export class Supervisor implements PartHost {
     const relays = [...this.#parts.keys()].filter((name) => name.startsWith('relay-'));
     const functionStep: StopStep[] = [{ signal: 'SIGTERM', waitMs: limits.stopFunctionMs }];
     await this.#stop(relays, [{ signal: 'SIGTERM', waitMs: limits.stopRelayMs }]);
-    await this.#stop(['store', 'upkeep', 'fetch'], functionStep);
+    await this.#stop(['store', 'upkeep', 'fetch', 'probe'], functionStep);
     const serverStep: StopStep[] = [{ signal: 'SIGTERM', waitMs: limits.stopPubSubMs }];
     await this.#stop(['pubsub', 'monitoring'], serverStep);
     await this.#stop(
@@ -213,6 +220,7 @@ const INNER_PORTS = [
   'store',
   'upkeep',
   'fetch',
+  'probe',
   'monitoring',
   'dashboards',
 ] as const satisfies readonly (keyof InnerPorts)[];

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { type Command, InvalidArgumentError } from 'commander';
 import {
+  countLetters,
   countReasons,
   discardLetters,
   type LetterFilter,
@@ -31,6 +32,8 @@ Replayed letters go to incoming again and are marked when Pub/Sub has them; one 
 comes back as a new letter. Discarded ones lose what they held; who, when and why stays in the table
 dead_letter_decisions. Who has no way to the database asks the function upkeep by POST:
   {"deadLetters": {"action": "replay", "sqlstate": "23514", "by": "…", "why": "…"}}
+That also leaves a line in its log and counts in the metric dead_letters_total; this command does
+neither, but writes the decision to its standard error.
 
 Examples:
   distrise dead-letters list --since 24h
@@ -65,13 +68,19 @@ export function addDeadLetters(program: Command, surroundings: Surroundings, end
 
 function addFilters(command: Command, limit: number): Command {
   return addDatabaseOptions(command)
-    .option('--reason <text>', 'a part of the reason')
+    .option('--reason <text>', 'a part of the reason', readReason)
     .option('--sqlstate <code>', 'what PostgreSQL said, such as 23514')
     .option('--since <time>', 'buried since then: 90m, 24h, 7d, or a date')
     .option('--kind <number>', 'of this kind', readNumber(0, 65_535))
     .option('--author <key>', 'of this author, hex or npub')
     .option('--limit <count>', 'so many at most', readNumber(1, 1_000_000), limit)
     .option('--json', 'print JSON');
+}
+
+/** An empty part is in every reason: it would choose all of them. */
+function readReason(text: string): string {
+  if (text === '') throw new InvalidArgumentError('Wanted: at least one character.');
+  return text;
 }
 
 function readNumber(least: number, most: number): (text: string) => number {
@@ -117,15 +126,16 @@ function addList(letters: Command, surroundings: Surroundings, end: EndWith): vo
       const now = surroundings.nowMs();
       const { decided = false, limit } = options;
       const filter = { ...filterOf(options, undefined, now), decided };
-      const [reasons, found] = await withDatabase(options, surroundings, async (pool) => [
-        await countReasons(pool, filter),
-        await listLetters(pool, filter, limit),
-      ]);
+      const found = await withDatabase(options, surroundings, async (pool) => ({
+        total: await countLetters(pool, filter),
+        reasons: await countReasons(pool, filter),
+        letters: await listLetters(pool, filter, limit),
+      }));
       const queue = openQueue(options, surroundings);
       const waiting = await queue?.waiting().finally(() => queue.close());
       const text = options.json
-        ? JSON.stringify({ reasons, letters: found, waiting })
-        : letterList(reasons, found, waiting, now);
+        ? JSON.stringify({ ...found, waiting })
+        : letterList(found, waiting, now);
       await print(surroundings, text);
       end(EXIT.done);
     });
@@ -214,14 +224,13 @@ async function decide(
   if (Object.keys(filter).length === 0 && !options.all) {
     throw usageFailure('which ones? Give an id, a filter, or --all');
   }
+  if (action === 'discarded' && (options.why ?? '').trim() === '') {
+    throw usageFailure('why? Give --why with a few words, which are kept with the decision');
+  }
   const by = options.by ?? operatorOf(surroundings.env);
   const why = options.why ?? '';
   const letters = await withDatabase(options, surroundings, async (pool) => {
-    const reasons = await countReasons(pool, filter);
-    const meant = Math.min(
-      options.limit,
-      reasons.reduce((sum, { letters: count }) => sum + count, 0),
-    );
+    const meant = Math.min(options.limit, await countLetters(pool, filter));
     if (meant === 0) throw new CommandFailure(EXIT.refused, 'there is no such dead letter');
     if (options.dryRun) return meant;
     if (meant > 1 && !options.yes) await confirm(action, meant, surroundings);

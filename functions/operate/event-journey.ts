@@ -1,5 +1,6 @@
 import type { DeadLetterRow } from '../database/dead-letters.ts';
 import type { DeletionRequest, StoredJourney, Traces } from '../database/journey.ts';
+import { agesOut, isVersioned, KIND_DELETION } from '../nostr/kinds.ts';
 import type { EventLine } from './event-lines.ts';
 
 /** All that is known of an event, from everywhere. */
@@ -88,23 +89,61 @@ function stepOfLine({ at, part, severity, message, fields }: EventLine): Journey
 }
 
 /** What has become of it. */
-export function stateOf({ stored, letters, requests, traces, lines }: Known): State {
+export function stateOf(known: Known): State {
+  const { stored, letters, traces, lines } = known;
   if (stored !== undefined) return 'stored';
   const open = letters.find(({ decision }) => decision === undefined);
   if (open !== undefined) return 'dead letter';
   if (traces?.successor !== undefined) return 'superseded';
   const last = outcomes(lines).at(-1);
   if (last === 'superseded' || last === 'deleted' || last === 'ephemeral') return last;
-  const author = letters.find((letter) => letter.author !== undefined)?.author;
-  if (requests.some((request) => author === undefined || request.author === author)) {
-    return 'deleted';
-  }
-  if (traces?.changes.at(-1)?.what === 'removed') return 'removed';
+  if (decidingRequest(known) !== undefined) return 'deleted';
+  // It was added once, and is not stored.
+  if ((traces?.changes.length ?? 0) > 0) return 'removed';
   if (last === 'refused' || last === 'poison') return 'refused';
   const decision = letters[0]?.decision?.action;
   if (decision === 'discarded') return 'discarded';
   return lines.length + letters.length > 0 ? 'under way' : 'unknown';
 }
+
+/**
+ * The request that deleted an event, where that is sure; a stranger's deletes nothing. Its author is
+ * known from a dead letter, or by the request having come in the transaction that removed the event
+ * where nothing came with it that could have superseded it.
+ */
+export function decidingRequest(known: Known): DeletionRequest | undefined {
+  const { requests, traces, letters } = known;
+  const author = letters.find((letter) => letter.author !== undefined)?.author;
+  if (author !== undefined) return requests.find((request) => request.author === author);
+  const came = traces?.removedWith ?? [];
+  const kind = kindOf(known);
+  const newer = came.some(
+    (other) => isVersioned(other.kind) && (kind ?? other.kind) === other.kind,
+  );
+  if (newer) return undefined;
+  return requests.find(({ id }) =>
+    came.some((other) => other.id === id && other.kind === KIND_DELETION),
+  );
+}
+
+/** What can have taken an event away. */
+export type Cause = 'superseded' | 'deleted by address' | 'deleted by id' | 'dropped by retention';
+
+/**
+ * What can have taken away an event that is `removed`. A version that was superseded in its turn is
+ * not remembered, nor is which events a request that names an address has deleted.
+ */
+export function possibleCauses(known: Known): readonly Cause[] {
+  const kind = kindOf(known);
+  const causes: Cause[] = [];
+  if (kind === undefined || isVersioned(kind)) causes.push('superseded', 'deleted by address');
+  if (known.requests.length > 0) causes.push('deleted by id');
+  if (kind === undefined || agesOut(kind)) causes.push('dropped by retention');
+  return causes;
+}
+
+const kindOf = ({ traces, letters }: Known): number | undefined =>
+  traces?.kind ?? letters.find(({ kind }) => kind !== undefined)?.kind;
 
 /** What lines say of how it ended, in the order of their times. */
 function outcomes(lines: readonly EventLine[]): string[] {

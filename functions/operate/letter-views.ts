@@ -7,12 +7,18 @@ const shownAt = (date: Date): string => `${moment(date.getTime() / 1_000)} UTC`;
 
 /** What dead letters died of, and the newest of them. */
 export function letterList(
-  reasons: readonly ReasonCount[],
-  letters: readonly DeadLetterRow[],
+  {
+    total,
+    reasons,
+    letters,
+  }: {
+    readonly total: number;
+    readonly reasons: readonly ReasonCount[];
+    readonly letters: readonly DeadLetterRow[];
+  },
   waiting: Waiting | undefined,
   nowMs: number,
 ): string {
-  const total = reasons.reduce((sum, { letters: count }) => sum + count, 0);
   const parts = [`${grouped(total)} dead letters in the database${waitingWords(waiting)}`];
   if (reasons.length > 0) {
     parts.push(
@@ -26,6 +32,8 @@ export function letterList(
       ]),
     );
   }
+  const ofOthers = total - reasons.reduce((sum, { letters: count }) => sum + count, 0);
+  if (ofOthers > 0) parts.push(`and ${grouped(ofOthers)} of reasons that are less frequent`);
   if (letters.length > 0) {
     parts.push(
       table(letters, [

@@ -72,15 +72,20 @@ function shownOf(name: MetricName): Shown {
 }
 
 function costOf(component: Component): Cost {
+  const mebibytes = mebibytesAMonth(component);
+  const dollarsAMonth = mebibytes * DOLLARS_A_MEBIBYTE;
+  return { component, series: seriesMax(component), mebibytesAMonth: mebibytes, dollarsAMonth };
+}
+
+/** What one process of a component writes in a month, at most. */
+export function mebibytesAMonth(component: Component): number {
   let bytes = 0;
   for (const name of METRIC_NAMES) {
     const { kind, components } = definitionOf(name);
     if (!components.includes(component)) continue;
     bytes += seriesOf(name) * (kind === 'distribution' ? DISTRIBUTION_BYTES : SCALAR_BYTES);
   }
-  const mebibytesAMonth = (bytes * WRITES_A_MONTH) / MEBIBYTE;
-  const dollarsAMonth = mebibytesAMonth * DOLLARS_A_MEBIBYTE;
-  return { component, series: seriesMax(component), mebibytesAMonth, dollarsAMonth };
+  return (bytes * WRITES_A_MONTH) / MEBIBYTE;
 }
 
 const METRIC_COLUMNS: readonly Column<Shown>[] = [

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { reasonOf } from '../upstream/failure.ts';
+import { addCost } from './cost.ts';
 import { addDeadLetters } from './dead-letters.ts';
 import { CommandFailure, EXIT } from './exit.ts';
 import { addMetrics } from './metrics.ts';
@@ -35,7 +36,7 @@ function buildProgram(surroundings: Surroundings, onCode: (code: number) => void
       writeErr: (text) => surroundings.stderr.write(text),
       outputError: (text, write) => write(text.replace(/^error: /, 'distrise: ')),
     });
-  for (const add of [addSources, addProvenance, addTrace, addDeadLetters, addMetrics])
+  for (const add of [addSources, addProvenance, addTrace, addDeadLetters, addMetrics, addCost])
     add(program, surroundings, onCode);
   return program;
 }

@@ -85,9 +85,20 @@ export const coverageJson = (source: Source, series: readonly Measured[]): objec
     return { url: source.url, ...each, ...(filter && { filter: plainFilter(filter) }) };
   });
 
-/** The measurements as a table. */
+/** The measurements as a table, and whether one more was asked for. */
 export function coverageTable(source: Source, series: readonly Measured[]): string {
-  if (series.length === 0) return `Nothing has been measured of ${source.url} yet.`;
+  const { url, measureAskedAt } = source;
+  const shown =
+    series.length === 0 ? `Nothing has been measured of ${url} yet.` : measurements(source, series);
+  const newestAt = series[0]?.measuredAt.getTime() ?? Number.NEGATIVE_INFINITY;
+  if (measureAskedAt === undefined || newestAt >= measureAskedAt.getTime()) return shown;
+  return `${shown}\n\n${ASKED}`;
+}
+
+const ASKED =
+  'A new measurement was asked for. A visit makes it, of the longest stretch of time that is fetched by then.';
+
+function measurements(source: Source, series: readonly Measured[]): string {
   return table(series, [
     { title: 'MEASURED', cell: ({ measuredAt }) => moment(measuredAt.getTime() / 1_000) },
     { title: 'COVERAGE', align: 'right', cell: ({ held, theirs }) => percent(held, theirs) },

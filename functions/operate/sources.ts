@@ -208,7 +208,7 @@ function addCoverage(sources: Command, surroundings: Surroundings, end: EndWith)
       .description('what share of its events we hold, as it was measured'),
   )
     .option('--limit <count>', 'newest measurements at most', readCount, 20)
-    .option('--measure', 'have the next visit measure it, which is due at once')
+    .option('--measure', 'have the next visit, due at once, measure what is fetched by then')
     .option('--json', 'print JSON')
     .action(async (given: string, options: CoverageOptions) => {
       const [source, series] = await withDatabase(options, surroundings, async (pool) => {
@@ -216,7 +216,8 @@ function addCoverage(sources: Command, surroundings: Surroundings, end: EndWith)
         if (options.measure && !(await askForCoverage(pool, found.id))) {
           throw new CommandFailure(EXIT.refused, `source ${found.url} is not active`);
         }
-        return [found, await readCoverage(pool, found.id, { limit: options.limit })] as const;
+        const series = await readCoverage(pool, found.id, { limit: options.limit });
+        return [(await sourceById(pool, found.id)) ?? found, series] as const;
       });
       const text = options.json
         ? JSON.stringify(coverageJson(source, series))

@@ -11,7 +11,15 @@ import {
   withDatabase,
 } from './database.ts';
 import { readEventId } from './event-id.ts';
-import { type JourneyStep, type Known, type State, stateOf, stepsOf } from './event-journey.ts';
+import {
+  decidingRequest,
+  type JourneyStep,
+  type Known,
+  possibleCauses,
+  type State,
+  stateOf,
+  stepsOf,
+} from './event-journey.ts';
 import { loggingCommand, readCloudLines, readLocalLines } from './event-lines.ts';
 import { EXIT, EXIT_HELP } from './exit.ts';
 import { type EndWith, print, type Surroundings } from './surroundings.ts';
@@ -55,15 +63,7 @@ export function addTrace(program: Command, surroundings: Surroundings, end: EndW
     .addHelpText('after', HELP)
     .action(async (given: string, options: TraceOptions) => {
       const id = readEventId(given);
-      const inDatabase = await withDatabase(options, surroundings, async (pool) => {
-        const stored = await readStoredJourney(pool, id);
-        return {
-          stored,
-          letters: await listLetters(pool, { id, decided: true }, 20),
-          requests: stored === undefined ? await deletionRequests(pool, id) : [],
-          traces: stored === undefined ? await searchTraces(pool, id) : undefined,
-        };
-      });
+      const inDatabase = await withDatabase(options, surroundings, (pool) => askDatabase(pool, id));
       const { lines, searched } = await findLines(id, options, surroundings, inDatabase.stored);
       const known: Known = { ...inDatabase, lines };
       const state = stateOf(known);
@@ -74,6 +74,19 @@ export function addTrace(program: Command, surroundings: Surroundings, end: EndW
       await print(surroundings, text);
       end(state === 'unknown' ? EXIT.refused : EXIT.done);
     });
+}
+
+type Pool = Parameters<Parameters<typeof withDatabase>[2]>[0];
+
+async function askDatabase(pool: Pool, id: string): Promise<Omit<Known, 'lines'>> {
+  const letters = await listLetters(pool, { id, decided: true }, 20);
+  let stored = await readStoredJourney(pool, id);
+  if (stored !== undefined) return { stored, letters, requests: [], traces: undefined };
+  const traces = await searchTraces(pool, id);
+  // It may have come while we searched.
+  if (traces.changes.at(-1)?.what === 'added') stored = await readStoredJourney(pool, id);
+  if (stored !== undefined) return { stored, letters, requests: [], traces: undefined };
+  return { stored, letters, requests: await deletionRequests(pool, id), traces };
 }
 
 async function findLines(
@@ -115,6 +128,8 @@ function journeyJson(
     ...delayOf(known),
     ...(requests.length > 0 && { deletionRequests: requests }),
     ...(traces?.successor !== undefined && { supersededBy: traces.successor }),
+    ...(state === 'deleted' && { deletedBy: decidingRequest(known)?.id }),
+    ...(state === 'removed' && { possibleCauses: possibleCauses(known) }),
     ...(letters.length > 0 && { deadLetters: letters }),
     steps: steps.map(({ at, ...rest }) => ({ at: iso(at), ...rest })),
     logs,
@@ -157,7 +172,8 @@ function journeyText(
 }
 
 function stateWords(state: State, known: Known, searched: Searched): string {
-  const { requests, traces, letters } = known;
+  const { traces, letters } = known;
+  const maybe = requestWords(known);
   const cut = traces?.whole === false ? ' (the database was not searched to the end)' : '';
   switch (state) {
     case 'stored': {
@@ -169,14 +185,13 @@ function stateWords(state: State, known: Known, searched: Searched): string {
         ? 'superseded by a newer version'
         : `superseded by ${traces.successor}`;
     case 'deleted': {
-      const [request] = requests;
-      if (request === undefined) return 'deleted by its author';
-      return `deleted, if ${request.author} is its author: request ${request.id}`;
+      const request = decidingRequest(known);
+      return `deleted by its author${request === undefined ? '' : `: request ${request.id}`}`;
     }
     case 'dead letter':
       return `not stored, a dead letter: ${letters[0]?.reason} (distrise dead-letters show ${openLetter(known)})`;
     case 'removed':
-      return `it was stored and is gone: expired, banned, or dropped by retention${cut}`;
+      return `it was stored and is gone: ${causeWords(known)}${cut}`;
     case 'refused':
       return 'refused, see below';
     case 'discarded':
@@ -184,13 +199,31 @@ function stateWords(state: State, known: Known, searched: Searched): string {
     case 'ephemeral':
       return 'ephemeral: handed on, never stored';
     case 'under way':
-      return `not stored (yet), see below${cut}`;
+      return `not stored (yet), see below${maybe && `; ${maybe}`}${cut}`;
     case 'unknown':
       return (
-        'nothing is known of this id: it is not stored, and no dead letter and no deletion names it' +
+        `nothing is known of this id: it is not stored, and no dead letter ${maybe ? `names it; ${maybe}` : 'and no deletion names it'}` +
         `${'command' in searched ? '; log lines were not read' : ', nor does a log line'}${cut}`
       );
   }
+}
+
+/** A request that nobody can say of whether it is the author's; empty where there is none. */
+function requestWords({ requests: [request, ...others] }: Known): string {
+  if (request === undefined) return '';
+  const more = others.length > 0 ? ` (${others.length} more name it)` : '';
+  return `deleted, if ${request.author} is its author: request ${request.id}${more}`;
+}
+
+function causeWords(known: Known): string {
+  const causes = possibleCauses(known);
+  return [
+    causes.includes('superseded') ? 'superseded or deleted by address' : '',
+    causes.includes('dropped by retention') ? 'dropped by retention' : '',
+    requestWords(known),
+  ]
+    .filter((words) => words !== '')
+    .join(', or ');
 }
 
 const openLetter = ({ letters }: Known): string =>

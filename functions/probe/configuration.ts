@@ -28,7 +28,7 @@ const relayAddresses = z
     return urls;
   });
 
-const schema = z.object({
+export const schema = z.object({
   ...logVariables,
   ...metricsVariables,
   GOOGLE_CLOUD_PROJECT,

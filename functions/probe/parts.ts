@@ -51,6 +51,7 @@ export function openProbe(configuration: ProbeConfiguration, metrics: Metrics, l
           const { told, reasons } = await tell({ key, to, relays, message }, { connect: open });
           if (told === 0) log.error('the operator could not be told', { reasons });
           else log.info('the operator was told', { told });
+          return told > 0;
         },
       }),
       nowMs: Date.now,

@@ -13,8 +13,8 @@ export interface ProbePorts {
   information(): Promise<RelayInformation | undefined>;
   /** Publishes at the relay itself; never rejects. */
   publish(event: NostrEvent): Promise<boolean>;
-  /** Tells the operator; never rejects. Absent where nobody is to be told. */
-  readonly tell?: (message: string) => Promise<void>;
+  /** Tells the operator; false where no inbox took it. Absent where nobody is to be told. */
+  readonly tell?: (message: string) => Promise<boolean>;
   nowMs(): number;
   readonly metrics: Metrics;
   readonly log: Log;
@@ -104,9 +104,9 @@ export class Probe {
     this.#failing = true;
     const nowAtMs = nowMs();
     if (nowAtMs - this.#toldAtMs < TOLD_AGAIN_MS) return;
-    this.#toldAtMs = nowAtMs;
-    await tell?.(
+    const told = await tell?.(
       `${this.#rules.address} fails at step "${step}" after ${report.attempts} attempts: ${reason}`,
     );
+    if (told) this.#toldAtMs = nowAtMs;
   }
 }

@@ -42,6 +42,8 @@ export async function walk(
   const times: Partial<Record<Step, number>> = {};
   const open: Connection[] = [];
   let step: Step = 'open';
+  /** Where an event was published that is not deleted yet. */
+  let undone: Connection | undefined;
   const timed = async (name: Step, work: (endsAtMs: number) => Promise<void>): Promise<void> => {
     step = name;
     const startMs = ports.monotonicMs();
@@ -61,15 +63,19 @@ export async function walk(
     const writer = open[0] as Connection;
     await timed('live', () => seesLive(writer, reader, events.ephemeral));
     await timed('write', () => published(writer, events.regular));
+    undone = writer;
     await timed('read', (endsAtMs) => looks(reader, events.regular, true, endsAtMs, ports));
     await timed('delete', async (endsAtMs) => {
       await published(writer, events.deletion);
+      undone = undefined;
       await looks(reader, events.regular, false, endsAtMs, ports);
     });
     return { times };
   } catch (error) {
     return { times, failure: { step, reason: reasonOf(error) } };
   } finally {
+    // Whatever fails, nothing is left behind if that can be helped.
+    await undone?.publish(events.deletion).catch(() => undefined);
     await Promise.all(open.map((connection) => connection.close()));
   }
 }

@@ -9,7 +9,7 @@ import {
 } from '../cloud/configuration.ts';
 import { metricsVariables } from '../cloud/metrics/configuration.ts';
 
-const schema = z.object({
+export const schema = z.object({
   ...postgresVariables,
   ...pubsubVariables,
   ...logVariables,

@@ -33,7 +33,7 @@ export function parseKindRetention(text: string): KindRetention[] | undefined {
   return rules;
 }
 
-const schema = z.object({
+export const schema = z.object({
   ...postgresVariables,
   ...pubsubVariables,
   ...logVariables,

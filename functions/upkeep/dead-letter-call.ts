@@ -4,7 +4,8 @@ import type { LetterFilter } from '../database/dead-letters.ts';
 
 const filterShape = {
   id: z.string().max(64).optional(),
-  reason: z.string().max(200).optional(),
+  /** An empty part would be in every reason. */
+  reason: z.string().min(1).max(200).optional(),
   sqlstate: z
     .string()
     .regex(/^[0-9A-Z]{5}$/)
@@ -19,10 +20,19 @@ const filterShape = {
 };
 
 const limit = z.number().int().min(1);
+const why = z.string().trim().max(1_000);
 const deciding = {
+  limit: limit.max(10_000).default(1_000),
   by: z.string().trim().min(1).max(200),
-  why: z.string().max(1_000).default(''),
+  /** Every letter that nobody has decided about: what has no filter must say that it means it. */
+  all: z.literal(true).optional(),
+  ...filterShape,
 };
+
+const FILTERS = Object.keys(filterShape) as (keyof typeof filterShape)[];
+const saysWhich = (asked: Readonly<Record<string, unknown>>): boolean =>
+  asked['all'] === true || FILTERS.some((name) => asked[name] !== undefined);
+const WHICH = 'which ones? Give an id, a filter, or "all": true';
 
 const call = z.strictObject({
   deadLetters: z.discriminatedUnion('action', [
@@ -33,18 +43,13 @@ const call = z.strictObject({
       ...filterShape,
     }),
     z.strictObject({ action: z.literal('show'), id: z.string().min(1).max(64) }),
-    z.strictObject({
-      action: z.literal('replay'),
-      limit: limit.max(10_000).default(1_000),
-      ...deciding,
-      ...filterShape,
-    }),
-    z.strictObject({
-      action: z.literal('discard'),
-      limit: limit.max(10_000).default(1_000),
-      ...deciding,
-      ...filterShape,
-    }),
+    z
+      .strictObject({ action: z.literal('replay'), why: why.default(''), ...deciding })
+      .refine(saysWhich, WHICH),
+    // What is discarded is erased, so that the reason is all that is left.
+    z
+      .strictObject({ action: z.literal('discard'), why: why.min(1), ...deciding })
+      .refine(saysWhich, WHICH),
   ]),
 });
 
@@ -91,7 +96,7 @@ export async function answerDeadLetterCall(
     case 'show':
       return ports.show(asked.id);
     default: {
-      const { action, limit: max, by, why, ...filter } = asked;
+      const { action, limit: max, by, why, all: _, ...filter } = asked;
       const letters = await ports[action](withoutAbsent(filter), max, { by, why });
       log.warning('dead letters decided', { action, letters, by, why, filter });
       return { action, letters };

@@ -50,19 +50,26 @@ export function deadLetters(
   };
 }
 
-/** What an operator's call reaches: the letters that were put away, and the way back. */
+/**
+ * What an operator's call reaches: the letters that were put away, and the way back. What is decided
+ * is counted; the command line, which writes no metrics, decides without that.
+ */
 export function deadLetterPorts(
   pool: Pool,
   pubsub: PubSub,
   { TOPIC_INCOMING }: UpkeepConfiguration,
+  metrics: Metrics,
 ): DeadLetterPorts {
+  const replayed = metrics.counter('dead_letters_total', { action: 'replayed' });
+  const discarded = metrics.counter('dead_letters_total', { action: 'discarded' });
   return {
     async list(filter, limit) {
-      const [reasons, found] = await Promise.all([
+      const [total, reasons, found] = await Promise.all([
+        letters.countLetters(pool, filter),
         letters.countReasons(pool, filter),
         letters.listLetters(pool, filter, limit),
       ]);
-      return { reasons, letters: found };
+      return { total, reasons, letters: found };
     },
     async show(id) {
       const found = await letters.readLetters(pool, id);
@@ -71,13 +78,19 @@ export function deadLetterPorts(
     async replay(filter, limit, who) {
       const incoming = openRawPublisher(pubsub, TOPIC_INCOMING);
       try {
-        return await letters.replayLetters(pool, filter, limit, who, (data, attributes) =>
-          incoming.publish(data, attributes, PUBLISH_TIMEOUT_MS),
-        );
+        return await letters.replayLetters(pool, filter, limit, who, async (data, attributes) => {
+          await incoming.publish(data, attributes, PUBLISH_TIMEOUT_MS);
+          // Here, since where a later one fails those before it have gone all the same.
+          replayed.add();
+        });
       } finally {
         await incoming.close();
       }
     },
-    discard: (filter, limit, who) => letters.discardLetters(pool, filter, limit, who),
+    async discard(filter, limit, who) {
+      const count = await letters.discardLetters(pool, filter, limit, who);
+      discarded.add(count);
+      return count;
+    },
   };
 }

@@ -11,5 +11,13 @@ const writing = openFunctionMetrics('upkeep', settings, log);
 
 functions.http(
   'upkeep',
-  upkeepHandler(() => openUpkeep(settings, log, writing.metrics), log, writing),
+  upkeepHandler(
+    async () => {
+      // Once for all services: they share one catalogue.
+      await writing.describe();
+      return openUpkeep(settings, log, writing.metrics);
+    },
+    log,
+    writing,
+  ),
 );

@@ -45,6 +45,6 @@ export async function openUpkeep(
   const time = { callMs: CALL_DEADLINE_MS, clock: systemClock };
   return {
     run: () => runJobs(jobs, leasing, log, metrics, time),
-    deadLetters: deadLetterPorts(pool, pubsub, configuration),
+    deadLetters: deadLetterPorts(pool, pubsub, configuration, metrics),
   };
 }

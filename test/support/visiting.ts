@@ -6,7 +6,7 @@ import { FetchMeter } from '../../functions/fetch/meter.ts';
 import type { FetchPorts } from '../../functions/fetch/parts.ts';
 import { type PieceLimits, type PieceReport, runPiece } from '../../functions/fetch/piece.ts';
 import { mergeRanges, missingRanges, type Range } from '../../functions/fetch/ranges.ts';
-import type { NostrEvent } from '../../functions/nostr/event.ts';
+import { eventText, type NostrEvent } from '../../functions/nostr/event.ts';
 import { matchesFilter } from '../../functions/nostr/filter.ts';
 import { ItemsBuilder } from '../../functions/nostr/negentropy/builder.ts';
 import { systemClock } from '../../functions/upstream/clock.ts';
@@ -35,6 +35,8 @@ export interface VisitOptions {
   readonly secretKey?: Uint8Array;
   /** Called for each event that goes into `incoming`; may throw as Pub/Sub does. */
   readonly publish?: () => void;
+  /** What was stored here since the last visit, to be sent there; nothing by default. */
+  readonly arrivals?: readonly NostrEvent[];
 }
 
 /** Our side of visits to one upstream, with a database that is a list in memory. */
@@ -43,6 +45,8 @@ export class Visiting {
   readonly ranges = new Map<string, Range[]>();
   readonly runs: SourceRun[] = [];
   readonly figures: Coverage[] = [];
+  /** Messages that were logged for information. */
+  readonly logged: string[] = [];
   /** How often it waited because it was told to; each time is over at once. */
   pauses = 0;
   readonly relay: ScriptedRelay;
@@ -57,13 +61,13 @@ export class Visiting {
     return runPiece(source, this.#ports(options), limits, new AbortController().signal);
   }
 
-  /** Has every filter measured that is covered without a gap. */
+  /** Has every filter measured by what is covered of it. */
   async measure(options: VisitOptions = {}): Promise<void> {
     const source = { ...this.#source(), ...options.source };
     await measureDue(source, this.#ports(options), LIMITS, 1, new AbortController().signal);
   }
 
-  #ports({ information, secretKey, publish }: VisitOptions): FetchPorts {
+  #ports({ information, secretKey, publish, arrivals = [] }: VisitOptions): FetchPorts {
     const change = (key: string, to: readonly Range[]): void =>
       void this.ranges.set(key, mergeRanges(to));
     const rangesOf = (key: string): Range[] => this.ranges.get(key) ?? [];
@@ -106,8 +110,19 @@ export class Visiting {
         throw new Error('a visit probes nothing');
       },
       noteProbe: async () => {},
-      // Nothing of ours is sent.
-      arrivals: async (after) => ({ gap: false, arrivals: [], place: after, complete: true }),
+      arrivals: async (after) => ({
+        gap: false,
+        arrivals: arrivals.map((event) => ({
+          id: event.id,
+          createdAt: event.created_at,
+          kind: event.kind,
+          text: eventText(event),
+          seenFrom: undefined,
+          at: after,
+        })),
+        place: after,
+        complete: true,
+      }),
       logEnd: async () => ({ transaction: 0, seq: 0 }),
       sent: async () => undefined,
       noteSent: async () => {},
@@ -129,7 +144,7 @@ export class Visiting {
         },
       },
       journey: quietJourney,
-      log: silentLog,
+      log: { ...silentLog, info: (message) => void this.logged.push(message) },
       meter: new FetchMeter(new Registry('fetch')),
     };
   }

@@ -5,7 +5,7 @@ import { type MetricsOptions, type MetricWriting, openMetrics } from './open.ts'
 import { watchMemory } from './process.ts';
 
 /** What a function needs of its metrics: to count, and to write before it answers. */
-export type FunctionMetrics = Pick<MetricWriting, 'metrics' | 'due' | 'flush'>;
+export type FunctionMetrics = Pick<MetricWriting, 'metrics' | 'due' | 'flush' | 'describe'>;
 
 /**
  * The metrics of a function, whose CPU is taken away between requests: written before an answer
@@ -21,6 +21,7 @@ export function openFunctionMetrics(
   const prepareStop = stopWith(() => writing.close());
   return {
     metrics: writing.metrics,
+    describe: () => writing.describe(),
     async due() {
       prepareStop();
       await writing.due();

@@ -36,11 +36,24 @@ export async function findIdentity(
   };
 }
 
+/** Requests wait for what is written before their answer, and the library waits for ever. */
+const METADATA_TIMEOUT_MS = 3_000;
+
 async function ask(property: string): Promise<string | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), METADATA_TIMEOUT_MS);
+  });
   try {
-    if (!(await metadata.isAvailable())) return undefined;
-    return String(await metadata.instance(property));
+    return await Promise.race([asked(property), late]);
   } catch {
     return undefined;
+  } finally {
+    clearTimeout(timer);
   }
+}
+
+async function asked(property: string): Promise<string | undefined> {
+  if (!(await metadata.isAvailable())) return undefined;
+  return String(await metadata.instance(property));
 }

@@ -7,7 +7,7 @@ import { findIdentity } from './identity.ts';
 import { openMonitoring } from './monitoring.ts';
 import { metricDescriptors } from './points.ts';
 import { type Metrics, Registry } from './registry.ts';
-import { MetricWriter } from './writer.ts';
+import { GAP_MS_MIN, MetricWriter } from './writer.ts';
 
 export interface MetricsOptions {
   readonly component: Component;
@@ -62,7 +62,11 @@ export function openMetrics({ component, configuration, env, log }: MetricsOptio
   };
   void opened();
   let timer: NodeJS.Timeout | undefined;
+  // What an instance counted in its first seconds may be all that it will count for a while.
+  let dueAtMs = performance.now() + GAP_MS_MIN;
   const tick = async (): Promise<void> => {
+    // Paced by attempts: what is refused must not be tried again with every request.
+    dueAtMs = performance.now() + intervalMs * (1 - EARLY_SHARE);
     await (await opened()).write();
   };
   return {
@@ -80,8 +84,7 @@ export function openMetrics({ component, configuration, env, log }: MetricsOptio
       timer.unref();
     },
     async due() {
-      const open = await opened();
-      if (open.sinceLastMs >= intervalMs * (1 - EARLY_SHARE)) await open.write();
+      if (performance.now() >= dueAtMs) await tick();
     },
     flush: tick,
     async describe() {
@@ -94,6 +97,7 @@ export function openMetrics({ component, configuration, env, log }: MetricsOptio
     },
     async close() {
       clearTimeout(timer);
+      await (await opened()).settled();
       await tick();
       await monitoring.close();
     },

@@ -52,7 +52,7 @@ export class MetricWriter {
   readonly #starts = new Map<string, number>();
   #lastEndMs = Number.NEGATIVE_INFINITY;
   #lastLoggedMs = Number.NEGATIVE_INFINITY;
-  #writing = false;
+  #running: Promise<WriteResult> | undefined;
 
   constructor(registry: Registry, identity: Identity, ports: WriterPorts) {
     this.#registry = registry;
@@ -61,28 +61,30 @@ export class MetricWriter {
     this.#startMs = ports.nowMs();
   }
 
-  /** Milliseconds since the last point, or since the start. */
-  get sinceLastMs(): number {
-    return this.#ports.nowMs() - Math.max(this.#lastEndMs, this.#startMs);
-  }
-
   /** Writes what there is, unless the last write is too recent. */
   async write(): Promise<WriteResult> {
-    if (this.#writing) return 'under way';
+    if (this.#running !== undefined) return 'under way';
     const endMs = this.#nextEndMs();
     if (endMs === undefined) return 'too soon';
-    this.#writing = true;
+    this.#running = this.#writeAt(endMs);
     try {
-      return await this.#writeAt(endMs);
+      return await this.#running;
     } finally {
-      this.#writing = false;
+      this.#running = undefined;
     }
+  }
+
+  /** Resolves when no write is under way. */
+  async settled(): Promise<void> {
+    await this.#running;
   }
 
   /** The end of the next point; undefined where it would be too close to the last one. */
   #nextEndMs(): number | undefined {
     const nowMs = this.#ports.nowMs();
     const last = Math.max(this.#lastEndMs, this.#startMs);
+    // A point ends after its start, also one of the first millisecond.
+    if (nowMs === this.#startMs && nowMs > this.#lastEndMs) return nowMs + 1;
     if (nowMs >= this.#lastEndMs + GAP_MS_MIN && nowMs > this.#startMs) return nowMs;
     if (nowMs >= last) return undefined;
     // The clock stepped back. Points of a series never do.
@@ -113,7 +115,7 @@ export class MetricWriter {
     if (calls.length === 0) return 'nothing';
     let result: WriteResult = 'written';
     let anything = false;
-    for (const call of calls) {
+    for (const [at, call] of calls.entries()) {
       const sent = await this.#ports.send(call);
       if (sent.ok) {
         anything = true;
@@ -122,11 +124,14 @@ export class MetricWriter {
       result = 'failed';
       // What may have been written must not be written again at an earlier time.
       if (sent.why === 'unavailable' || sent.failed < call.length) anything = true;
-      this.#registry.counter('metric_failures_total', { reason: sent.why }).add(sent.failed);
-      const { reason, failed } = sent;
+      // The rest would wait for the same deadline, and is not tried.
+      const isAway = sent.why === 'unavailable';
+      const untried = isAway ? calls.slice(at + 1).reduce((sum, { length }) => sum + length, 0) : 0;
+      const failed = sent.failed + untried;
+      this.#registry.counter('metric_failures_total', { reason: sent.why }).add(failed);
+      const { reason } = sent;
       this.#log(this.#ports.nowMs(), 'metrics could not be written', { reason, failed });
-      // The rest would wait for the same deadline.
-      if (sent.why === 'unavailable') break;
+      if (isAway) break;
     }
     if (anything) this.#lastEndMs = endMs;
     return result;

@@ -9,6 +9,7 @@ import {
   settle,
 } from '../../../functions/database/partitions.ts';
 import { queryEvents } from '../../../functions/database/read.ts';
+import { continueRewrite, rewrite, stepRewrite } from '../../../functions/database/rewrite.ts';
 import { writeEvents } from '../../../functions/database/write.ts';
 import { eventText, type NostrEvent } from '../../../functions/nostr/event.ts';
 import { createDatabase, type TestDatabase } from '../../support/postgres.ts';
@@ -190,7 +191,44 @@ describe('partitions', () => {
       expect(await found()).toEqual([young.id, late.id]);
     },
   );
+
+  it('stay where a rewrite exchanged their tags since it was looked whether one had', async () => {
+    const month = monthAt(at(2026, 1));
+    await makeMonth(database.pool, month);
+    const stays = note(at(2026, 1));
+    await write(stays, note(at(2026, 1), 7));
+    const plan = { target: month, sources: [month.name], kinds: [7] };
+    await rewrite(database.pool, plan, AbortSignal.abort());
+    const comesTo = async (wanted: string): Promise<void> => {
+      const phase = async () => (await database.pool.query('select phase from rewrites')).rows[0];
+      while ((await phase())?.phase !== wanted) await stepRewrite(database.pool);
+    };
+    await comesTo('event_tags');
+    const pool = overtakenPool(() => comesTo('events'));
+    await expect(dropMonth(pool, month)).rejects.toThrow(/cannot be dropped/);
+    await pool.end();
+    expect(await continueRewrite(database.pool)).toBe('done');
+    expect(await found()).toEqual([stays.id]);
+    await dropMonth(database.pool, month);
+    expect(await found()).toEqual([]);
+  });
 });
+
+/** A pool of somebody who is overtaken once when it has looked at the partitions of the tags. */
+function overtakenPool(overtake: () => Promise<void>): pg.Pool {
+  const pool = new pg.Pool({ connectionString: database.url });
+  const look = pool.query.bind(pool) as (text: string, values?: unknown[]) => Promise<unknown>;
+  let overtaken = false;
+  const query = async (text: string, values?: unknown[]) => {
+    const result = await look(text, values);
+    if (!overtaken && values?.[0] === 'event_tags') {
+      overtaken = true;
+      await overtake();
+    }
+    return result;
+  };
+  return Object.assign(pool, { query });
+}
 
 /** Kills a change of partitions when it has done the tags and waits for the events. */
 async function cutOff(change: (pool: pg.Pool) => Promise<void>): Promise<void> {

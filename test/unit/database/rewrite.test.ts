@@ -446,7 +446,7 @@ describe('months', () => {
 });
 
 describe('a column that comes while a partition is written anew', () => {
-  const FILE = new URL('../../../functions/database/migrations/0009_journey.sql', import.meta.url);
+  const FILE = new URL('../../../functions/database/migrations/0008_journey.sql', import.meta.url);
 
   it('does not stop that, and is there afterwards', async () => {
     await database.pool.query(`

@@ -141,6 +141,35 @@ describe('sources', () => {
     expect(await stateOf(byProbe)).toEqual(['active', undefined]);
   });
 
+  it('that were candidates until an operator resumed them are changed by operators only', async () => {
+    const filters = [{ authors: [authorOf(1)] }];
+    for (const origin of ['monitor', 'probe'] as const) {
+      const [visited, moving] = [urlOf(), urlOf()];
+      for (const url of [visited, moving]) {
+        const { id } = await addSource(database.pool, { url, origin, paused: 'candidate' });
+        await resumeSource(database.pool, id);
+        if (url === moving) await pauseSource(database.pool, id, 'moves house');
+      }
+      const byOutbox = (url: string) =>
+        addSource(database.pool, { url, origin: 'outbox', filters });
+      expect((await byOutbox(visited)).filters).toEqual([{}]);
+      expect(await stateOf(await byOutbox(moving))).toEqual(['paused', 'moves house']);
+    }
+  });
+
+  it("that authors' relay lists name are so still when an operator resumes them", async () => {
+    const source = await addSource(database.pool, { url: urlOf(), origin: 'outbox' });
+    await pauseSource(database.pool, source.id);
+    await resumeSource(database.pool, source.id);
+    const filters = [{ authors: [authorOf(1)] }];
+    expect(
+      await addSource(database.pool, { url: source.url, origin: 'outbox', filters }),
+    ).toMatchObject({
+      state: 'active',
+      filters,
+    });
+  });
+
   it('that are mere candidates are probed once, and keep what was found', async () => {
     const candidate = (origin: 'probe' | 'monitor') =>
       addSource(database.pool, { url: urlOf(), origin, paused: 'resume to fetch' });

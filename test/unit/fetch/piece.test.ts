@@ -3,7 +3,7 @@ import { filterKey } from '../../../functions/nostr/filter-key.ts';
 import { secretKeyOf } from '../../support/keys.ts';
 import { hexOf } from '../../support/many-events.ts';
 import { speakNegentropy } from '../../support/scripted-negentropy.ts';
-import type { ClientSaid, ScriptedRelay } from '../../support/scripted-relay.ts';
+import type { ClientSaid, ScriptedClient, ScriptedRelay } from '../../support/scripted-relay.ts';
 import { startScriptedUpstream, type UpstreamManners } from '../../support/scripted-upstream.ts';
 import type { PlainFilter } from '../../support/slow-oracle.ts';
 import { Visiting, type VisitOptions } from '../../support/visiting.ts';
@@ -139,6 +139,45 @@ describe('a source with a filter of thousands of authors', () => {
   });
 });
 
+describe('a source that is not fetched whole', () => {
+  const events = notes(600);
+  const source = { nip77: false };
+  const key = filterKey({});
+
+  it('is measured by the longest stretch that is, which the figure names', async () => {
+    const upstream = await visiting({ events });
+    await upstream.visit({ source });
+    const [first, last] = [NOW - 1_900, NOW - 1_200];
+    upstream.ranges.set(key, [
+      { since: 0, until: 5 },
+      { since: first, until: last },
+      { since: NOW - 600, until: NOW },
+    ]);
+    await upstream.measure({ source });
+    const [figure] = upstream.figures;
+    expect(figure).toMatchObject({ since: first, until: last, held: figure!.theirs });
+    expect(figure!.held).toBeGreaterThan(340);
+  });
+
+  it('is measured by what is fetched of all its parts', async () => {
+    const upstream = await visiting({ events: byAuthors(1_500) });
+    const filters = [{ authors: authors(1_500) }];
+    await upstream.visit({ source: { ...source, filters } });
+    const [part, other] = [...upstream.ranges.keys()];
+    upstream.ranges.set(part!, [{ since: 1_000, until: NOW - 5 }]);
+    upstream.ranges.set(other!, [{ since: 0, until: NOW - 100 }]);
+    await upstream.measure({ source: { ...source, filters } });
+    expect(upstream.figures).toMatchObject([{ since: 1_000, until: NOW - 100 }]);
+  });
+
+  it('is not measured where one of its parts has nothing yet, and the log says so', async () => {
+    const upstream = await visiting({ events });
+    await upstream.measure({ source });
+    expect(upstream.figures).toEqual([]);
+    expect(upstream.logged).toContain('coverage cannot be measured before something is fetched');
+  });
+});
+
 describe('a failure of our own side', () => {
   it('is recorded with its reason, backed off from, and no fault of the source', async () => {
     const upstream = await visiting({ events: notes(10) });
@@ -156,6 +195,40 @@ describe('a failure of our own side', () => {
     });
     expect(run!.nextInSeconds).toBeGreaterThanOrEqual(60);
     expect(upstream.ranges.size).toBe(0);
+  });
+});
+
+describe('a source that is read and sent to', () => {
+  const source = { direction: 'both', nip77: false } as const;
+  const arrivals = notes(3);
+  const takes = (message: ClientSaid, client: ScriptedClient): void => {
+    if (message[0] === 'EVENT') client.send(['OK', (message[1] as NostrEvent).id, true, '']);
+  };
+
+  it('is sent to although it lets nobody read, and that failure is told', async () => {
+    const upstream = await visiting({
+      events: [],
+      onOther: takes,
+      onReq({ id, client }) {
+        client.send(['CLOSED', id, 'restricted: not for you']);
+        return true;
+      },
+    });
+    const report = await upstream.visit({ source, arrivals });
+    expect(report).toMatchObject({ finished: false, sent: 3, failure: 'restricted: not for you' });
+  });
+
+  it('is sent nothing where the connection is gone', async () => {
+    const upstream = await visiting({
+      events: [],
+      onOther: takes,
+      onReq({ client }) {
+        client.cut();
+        return true;
+      },
+    });
+    const report = await upstream.visit({ source, arrivals });
+    expect(report).toMatchObject({ requests: 1, sent: 0, failureCode: 'lost' });
   });
 });
 

@@ -1,6 +1,6 @@
 import { Registry } from '../../../functions/cloud/metrics/registry.ts';
 import type { NewestCoverage } from '../../../functions/database/coverage.ts';
-import { CANDIDATES_MAX } from '../../../functions/fetch/limits.ts';
+import { CANDIDATES_A_CALL, CANDIDATES_MAX } from '../../../functions/fetch/limits.ts';
 import { type PlanPorts, type PlanRules, plan } from '../../../functions/fetch/plan.ts';
 import type { NostrEvent } from '../../../functions/nostr/event.ts';
 import { filterKey } from '../../../functions/nostr/filter-key.ts';
@@ -169,5 +169,31 @@ describe('plan', () => {
     expect(await world({ known, events }).run({ probes: true })).toMatchObject({ introduced: 0 });
     known.pop();
     expect(await world({ known, events }).run({ probes: true })).toMatchObject({ introduced: 1 });
+  });
+
+  it('takes a few relays of monitors a call, and none that an operator removed', async () => {
+    const events = ['gone', 'a', 'b', 'c', 'd', 'e'].map((name) =>
+      unsigned({ kind: 30_166, tags: [['d', `wss://${name}.example`]] }),
+    );
+    const known: Partial<Known>[] = [
+      { url: 'wss://gone.example/', filters: [{}], origin: 'monitor', state: 'removed' },
+    ];
+    const { introduced, run } = world({ known, events });
+    expect(await run({ monitors: true })).toMatchObject({ introduced: CANDIDATES_A_CALL });
+    expect(introduced).toMatchObject(['a', 'b', 'c'].map((n) => ({ url: `wss://${n}.example/` })));
+  });
+
+  it('takes no more relays of monitors while many wait, which keep no others out', async () => {
+    const known = Array.from({ length: CANDIDATES_MAX }, (_, n): Partial<Known> => {
+      return { url: `wss://${n}.example/`, filters: [{}], origin: 'monitor', state: 'paused' };
+    });
+    const tags = [['r', 'wss://named.example']];
+    const events = [
+      unsigned({ kind: 30_166, tags: [['d', 'wss://seen.example']] }),
+      ...[1, 2].map((author) => unsigned({ author, kind: 10_002, tags })),
+    ];
+    const { introduced, run } = world({ known, events });
+    await run({ monitors: true, probes: true });
+    expect(introduced).toMatchObject([{ url: 'wss://named.example/', origin: 'probe' }]);
   });
 });

@@ -1,15 +1,18 @@
 import { Registry } from '../../../functions/cloud/metrics/registry.ts';
+import { readArrivals } from '../../../functions/database/arrivals.ts';
 import { migrate } from '../../../functions/database/migrate.ts';
+import { readSent } from '../../../functions/database/sent.ts';
 import { addSource, type Source, sourceById } from '../../../functions/database/sources.ts';
 import { type Seen, writeEvents } from '../../../functions/database/write.ts';
 import { parseFetchConfiguration } from '../../../functions/fetch/configuration.ts';
 import { SENT_AT_A_TIME, SENT_TRIES_MAX } from '../../../functions/fetch/limits.ts';
 import { FetchMeter } from '../../../functions/fetch/meter.ts';
 import { piecePorts } from '../../../functions/fetch/parts.ts';
-import { sendEvents } from '../../../functions/fetch/send.ts';
+import { type SendPorts, sendEvents } from '../../../functions/fetch/send.ts';
 import { newTally } from '../../../functions/fetch/tally.ts';
 import { eventText, type NostrEvent } from '../../../functions/nostr/event.ts';
 import type { Filter } from '../../../functions/nostr/filter.ts';
+import { ItemsBuilder } from '../../../functions/nostr/negentropy/builder.ts';
 import { connect } from '../../../functions/upstream/connection.ts';
 import { createDatabase, type TestDatabase } from '../../support/postgres.ts';
 import { silentLog } from '../../support/pubsub.ts';
@@ -69,7 +72,11 @@ const note = (content: string, created_at = NOW, author = 1): NostrEvent =>
   unsigned({ content, created_at, author });
 
 /** One visit: what was offered, whether all was sent, and why it failed. */
-async function visit({ eventsMax = 1_000_000, nowSeconds = NOW + 60 } = {}) {
+async function visit({
+  eventsMax = 1_000_000,
+  nowSeconds = NOW + 60,
+  wrap = (ports: SendPorts): SendPorts => ports,
+} = {}) {
   offered = [];
   const configuration = parseFetchConfiguration({
     DATABASE_URL: database.url,
@@ -92,7 +99,7 @@ async function visit({ eventsMax = 1_000_000, nowSeconds = NOW + 60 } = {}) {
       connection,
       {
         source: found,
-        ports: { ...ports, nowMs: () => nowSeconds * 1_000 },
+        ports: wrap({ ...ports, nowMs: () => nowSeconds * 1_000 }),
         limits: { eventsMax, sinceSeconds: 0 },
         signal: new AbortController().signal,
       },
@@ -223,6 +230,52 @@ describe('sending to another relay', () => {
     expect(await visit()).toEqual({ offered: [], all: true, sent: 0 });
   });
 
+  const oops: Answer = ({ content }) =>
+    content.startsWith('poison') ? [false, 'error: oops'] : [true, ''];
+  const silent: Answer = ({ content }) => (content.startsWith('poison') ? undefined : [true, '']);
+
+  it.each([
+    ['with an error', oops, 2],
+    ['with silence', silent, 2],
+    // Each visit that finds it stopped again lets one more pass.
+    ['with silence, and are the last ones', silent, 4],
+  ])('lets all of one second pass that stop many visits %s', async (what, said, more) => {
+    const past = what.includes('last') ? [] : [note('after', NOW - 1)];
+    await write([note('poison 1'), note('poison 2'), note('poison 3'), ...past]);
+    answer = said;
+    for (let n = 0; n < SENT_TRIES_MAX + more; n += 1) await visit();
+    answer = taken;
+    expect(await visit()).toEqual({ offered: [], all: true, sent: 0 });
+  });
+
+  it.each([
+    ['what is new', true],
+    ['the past', false],
+  ])('lets several pass together that stop many visits, within %s', async (_, isNew) => {
+    if (isNew) await visit();
+    // In lots of their own.
+    const events = Array.from({ length: 3 * SENT_AT_A_TIME }, (_each, n) =>
+      note(n % 150 === 75 ? `poison ${n}` : `${n}`, NOW - n),
+    );
+    await write(events);
+    answer = oops;
+    // The first of those visits ends before the first of them.
+    for (let n = 0; n < SENT_TRIES_MAX + 2; n += 1) await visit();
+    expect(await visit()).toEqual({ offered: [], all: true, sent: 0 });
+  });
+
+  it.each([
+    ['what is new', true],
+    ['the past', false],
+  ])('lets few pass where a relay has trouble with all of them, of %s', async (_, isNew) => {
+    if (isNew) await visit();
+    await write(Array.from({ length: 30 }, (_each, n) => note(`${n}`, NOW - n)));
+    answer = () => [false, 'error: the database is down'];
+    for (let n = 0; n < 2 * SENT_TRIES_MAX + 5; n += 1) await visit();
+    answer = taken;
+    expect(await visit()).toMatchObject({ all: true, sent: 28 });
+  });
+
   it('a relay that does not answer is a failure, and is offered the same again', async () => {
     await write([note('a', 1), note('b', 2)]);
     answer = ({ content }) => (content === 'a' ? undefined : [true, '']);
@@ -254,6 +307,54 @@ describe('sending to another relay', () => {
     await visit();
     await withFilters({ authors: [authorOf(1)] });
     expect((await visit()).offered).toEqual(['meanwhile']);
+  });
+
+  it('notes its place once for all that passed by and was not wanted', async () => {
+    source = await withFilters({ authors: [authorOf(2)] });
+    await visit();
+    await write(Array.from({ length: 4 * SENT_AT_A_TIME }, (_, n) => note(`${n}`)));
+    let noted = 0;
+    const wrap = (ports: SendPorts): SendPorts => ({
+      ...ports,
+      noteSent: async (...given) => {
+        noted += 1;
+        await ports.noteSent(...given);
+      },
+    });
+    expect(await visit({ wrap })).toEqual({ offered: [], all: true, sent: 0 });
+    expect(noted).toBe(1);
+    const { place } = (await readSent(database.pool, source.id))!;
+    expect(await readArrivals(database.pool, place, { rowsMax: 1 })).toMatchObject({
+      arrivals: [],
+      complete: true,
+    });
+  });
+
+  it('finds the past in steps that the ones before were a measure for', async () => {
+    const count = 60_000;
+    const apart = Math.floor(NOW / count);
+    const seen: string[] = [];
+    let reads = 0;
+    const wrap = (ports: SendPorts): SendPorts => ({
+      ...ports,
+      held: async (_, { since, until }, idsMax) => {
+        reads += 1;
+        const builder = new ItemsBuilder();
+        const last = Math.min(count - 1, Math.floor(until / apart));
+        for (let n = Math.ceil(since / apart); n <= last; n += 1) {
+          builder.add(n * apart, n.toString(16).padStart(64, '0'));
+        }
+        return builder.size > idsMax ? undefined : builder.seal();
+      },
+      notFrom: async (_, events) => {
+        seen.push(...events.map(({ id }) => id));
+        return [];
+      },
+    });
+    expect(await visit({ wrap })).toMatchObject({ all: true });
+    expect(seen).toHaveLength(count);
+    expect(new Set(seen).size).toBe(count);
+    expect(reads).toBeLessThan(50);
   });
 
   it('begins anew where the log no longer reaches back', async () => {

@@ -39,7 +39,7 @@ describe('a function under functions-framework', () => {
     expect(host.lines).toEqual([]);
   });
 
-  it.each(['store', 'upkeep', 'fetch'])(
+  it.each(['store', 'upkeep', 'fetch', 'probe'])(
     '%s: stops at the start when a setting is wrong, and names it',
     async (name) => {
       const [port] = (await findPorts(1)) as [number];

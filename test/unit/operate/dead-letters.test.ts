@@ -143,6 +143,23 @@ describe('distrise dead-letters list', () => {
     await puller.close();
   });
 
+  it('counts all of them, of however many reasons', async () => {
+    await bury(
+      ...Array.from({ length: 60 }, (_, n) => ({
+        ...unreadable(`m${n}`),
+        reason: `format ${n} is not known here`,
+      })),
+    );
+    const { stdout } = await run('list', '--limit', '1');
+    expect(stdout).toMatch(/^60 dead letters in the database; /);
+    expect(stdout).toMatch(/\nand 10 of reasons that are less frequent\n/);
+    expect((await run('list', '--json')).json()).toMatchObject({ total: 60 });
+    expect((await run('replay', '--all', '--dry-run')).stdout).toBe(
+      '60 letters would be replayed\n',
+    );
+    expect((await run('discard', '--all', '--why', 'old')).stderr).toMatch(/60 letters would be/);
+  });
+
   it('says so where Pub/Sub cannot be asked', async () => {
     const { stdout } = await runOperate(['dead-letters', 'list'], {
       env: { DATABASE_URL: database.url },
@@ -288,6 +305,7 @@ describe('distrise dead-letters discard', () => {
   it('wants a reason, and a yes of whoever sits there', async () => {
     await bury(poison('1', first), poison('2', second));
     expect(await run('discard', '--all')).toMatchObject({ code: 2 });
+    expect(await run('discard', '--all', '--yes', '--why', ' ')).toMatchObject({ code: 2 });
     const asked: string[] = [];
     for (const [answer, code] of [
       ['n', 1],
@@ -308,6 +326,13 @@ describe('distrise dead-letters discard', () => {
       expect(await openIds()).toEqual(answer === 'y' ? [] : ['1', '2']);
     }
     expect(asked[0]).toBe('2 letters will be discarded. Go on? [y/N] ');
+  });
+
+  it('does not take an empty reason, which is in every one, for a filter', async () => {
+    await bury(poison('1', first));
+    const all = ['--reason', '', '--why', 'old', '--yes'];
+    expect(await run('discard', ...all)).toMatchObject({ code: 2 });
+    expect(await openIds()).toEqual(['1']);
   });
 
   it('is final after a month: the letters go, the decisions stay', async () => {

@@ -199,6 +199,18 @@ describe('distrise sources', () => {
     ]);
   });
 
+  it('says that a measurement was asked for until there is one', async () => {
+    await run('sources', 'add', URL_A);
+    const wish = 'A new measurement was asked for';
+    expect((await run('sources', 'coverage', URL_A)).stdout).not.toContain(wish);
+    expect((await run('sources', 'coverage', URL_A, '--measure')).stdout).toContain(wish);
+    const { id } = await found();
+    const filter = { filterKey: filterKey({}), method: 'sampled', since: 0, until: 9 } as const;
+    await appendCoverage(database.pool, { source: id, theirs: 10, held: 10, ...filter });
+    expect((await run('sources', 'coverage', URL_A)).stdout).not.toContain(wish);
+    expect((await run('sources', 'coverage', URL_A, '--measure')).stdout).toContain(wish);
+  });
+
   it.each(['list', 'add', 'pause', 'resume', 'remove', 'probe', 'coverage'])(
     '%s explains itself',
     async (verb) => {

@@ -207,6 +207,7 @@ describe('distrise trace of an event that is not there', () => {
     const found = (await run(event.id, '--json')).json();
     expect(found).toMatchObject({
       state: 'deleted',
+      deletedBy: request.id,
       deletionRequests: [{ id: request.id, author: event.pubkey }],
       steps: [{ step: 'stored' }, { step: 'removed' }],
     });
@@ -229,6 +230,123 @@ describe('distrise trace of an event that is not there', () => {
     expect((await run(older.id, '--json')).json()).toMatchObject({
       state: 'superseded',
       supersededBy: newer.id,
+    });
+  });
+});
+
+/** Versions of one profile or article, the oldest first. */
+const versionsOf = (kind: number, author: number, tags: string[][] = []) =>
+  [1, 2, 3].map((n) => unsigned({ kind, author, tags, created_at: n })) as [
+    NostrEvent,
+    NostrEvent,
+    NostrEvent,
+  ];
+
+describe('distrise trace of an event whose end is not certain', () => {
+  it('says of a version that was superseded by one that is gone too what it may have been', async () => {
+    const [first, second, third] = versionsOf(0, 10);
+    for (const version of [first, second, third]) await write(version);
+    expect((await run(first.id, '--json')).json()).toMatchObject({
+      state: 'removed',
+      possibleCauses: ['superseded', 'deleted by address'],
+    });
+    expect((await run(first.id)).stdout).toMatch(
+      /\nstate +it was stored and is gone: superseded or deleted by address\n/,
+    );
+    expect((await run(second.id, '--json')).json()).toMatchObject({ supersededBy: third.id });
+  });
+
+  it('says the same of one that was deleted by its address', async () => {
+    const [article] = versionsOf(30_023, 11, [['d', 'x']]);
+    await write(article);
+    await write(
+      unsigned({
+        kind: 5,
+        author: 11,
+        created_at: 9,
+        tags: [['a', `30023:${article.pubkey}:x`]],
+      }),
+    );
+    expect((await run(article.id, '--json')).json()).toMatchObject({
+      state: 'removed',
+      possibleCauses: ['superseded', 'deleted by address'],
+    });
+  });
+
+  it('leaves every cause open where the log does not reach back to its kind', async () => {
+    const [first, second, third] = versionsOf(0, 12);
+    for (const version of [first, second, third]) await write(version);
+    await database.pool.query("delete from changes where id = $1 and what = 'a'", [first.id]);
+    expect((await run(first.id, '--json')).json()).toMatchObject({
+      state: 'removed',
+      possibleCauses: ['superseded', 'deleted by address', 'dropped by retention'],
+    });
+  });
+
+  it('is dropped by retention where a note was added and nothing removed it', async () => {
+    const event = unsigned({ content: 'of a month that was dropped' });
+    await write(event);
+    await database.pool.query('delete from events where text = $1', [eventText(event)]);
+    expect((await run(event.id, '--json')).json()).toMatchObject({
+      state: 'removed',
+      possibleCauses: ['dropped by retention'],
+    });
+  });
+
+  it('does not take anybody’s request for the deletion of an event that was never seen', async () => {
+    const id = 'd'.repeat(64);
+    const request = unsigned({ kind: 5, author: 2, tags: [['e', id]] });
+    await write(request);
+    const { code, stdout } = await run(id);
+    expect(code).toBe(1);
+    expect(stdout).toContain(
+      `; deleted, if ${request.pubkey} is its author: request ${request.id}`,
+    );
+    expect((await run(id, '--json')).json()).toMatchObject({
+      state: 'unknown',
+      deletionRequests: [{ id: request.id }],
+    });
+  });
+
+  it('does not take it for the deletion of an event under way', async () => {
+    const event = unsigned({ content: 'under way' });
+    await write(unsigned({ kind: 5, author: 2, tags: [['e', event.id]] }));
+    const folder = makeFolder();
+    const file = join(folder.path, 'lines.json');
+    const line = { event: event.id, step: 'received', policy: 'passed' };
+    writeFileSync(file, JSON.stringify([{ timestamp: '2026-01-02T03:04:05Z', jsonPayload: line }]));
+    expect((await run(event.id, '--logs', file, '--json')).json()).toMatchObject({
+      state: 'under way',
+    });
+    folder.remove();
+  });
+
+  it('does not take it for the deletion of a version that went in the same batch', async () => {
+    const [first, second, third] = versionsOf(0, 13);
+    await write(first);
+    const request = unsigned({ kind: 5, author: 2, tags: [['e', first.id]] });
+    await writeEvents(
+      database.pool,
+      [request, second].map((event) => ({ event, text: eventText(event) })),
+    );
+    await write(third);
+    expect((await run(first.id, '--json')).json()).toMatchObject({
+      state: 'removed',
+      possibleCauses: ['superseded', 'deleted by address', 'deleted by id'],
+    });
+  });
+
+  it('is deleted by the request of its author where a dead letter names him', async () => {
+    const event = unsigned({ content: 'replayed after its deletion', author: 3 });
+    const requests = [2, 3].map((author) =>
+      unsigned({ kind: 5, author, tags: [['e', event.id]] }),
+    ) as [NostrEvent, NostrEvent];
+    for (const request of requests) await write(request);
+    await bury(event);
+    await discardLetters(database.pool, { id: event.id }, 1, { by: 'Bob', why: 'spam' });
+    expect((await run(event.id, '--json')).json()).toMatchObject({
+      state: 'deleted',
+      deletedBy: requests[1].id,
     });
   });
 });

@@ -17,7 +17,7 @@ const log = {
   child: () => log,
 };
 
-function setUp(reports: readonly WalkReport[], announce = false) {
+function setUp(reports: readonly WalkReport[], announce = false, reachable = true) {
   const left = [...reports];
   const published: NostrEvent[] = [];
   const told: string[] = [];
@@ -32,7 +32,10 @@ function setUp(reports: readonly WalkReport[], announce = false) {
         published.push(event);
         return true;
       },
-      tell: async (message) => void told.push(message),
+      tell: async (message) => {
+        told.push(message);
+        return reachable;
+      },
       nowMs: () => state.nowMs,
       metrics,
       log,
@@ -85,6 +88,16 @@ describe('a probe', () => {
       expect.stringContaining('fails'),
       'wss://relay.example/ answers again.',
     ]);
+  });
+
+  it('tells again at the next time where nobody could be told', async () => {
+    const broken = Array.from({ length: 4 }, () => BROKEN);
+    const { probe, told, state } = setUp(broken, false, false);
+    for (let n = 0; n < 2; n += 1) {
+      state.nowMs += 60_000;
+      await probe.run();
+    }
+    expect(told).toHaveLength(2);
   });
 
   it('announces what it measured as NIP-66 has it, where that is wanted', async () => {

@@ -84,6 +84,12 @@ describe('the walk of a probe', () => {
     expect(times).not.toHaveProperty(step);
   });
 
+  it('deletes what it published although it could not be read', async () => {
+    const { failure } = await walkAt(forgets);
+    expect(failure?.step).toBe('read');
+    expect(relay?.said('EVENT').map(([, event]) => (event as { kind: number }).kind)).toContain(5);
+  });
+
   it('ends at a relay that still shows what was deleted', async () => {
     const { failure } = await walkAt((message, client) => {
       const event = eventOf(message);

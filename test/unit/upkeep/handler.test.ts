@@ -97,13 +97,34 @@ describe('the upkeep function', () => {
         },
       ],
     });
-    const discard = { action: 'discard', by: 'alice', why: 'x' };
+    const discard = { action: 'discard', by: 'alice', why: 'x', all: true };
     expect(await call({ deadLetters: discard })).toMatchObject({ status: 500, failed: 1 });
+  });
+
+  it('takes every letter only where that is said', async () => {
+    const asked = { action: 'replay', by: 'alice', all: true };
+    expect(await call({ deadLetters: asked })).toMatchObject({
+      status: 200,
+      done: [['replay', {}, 1_000, { by: 'alice', why: '' }]],
+    });
+  });
+
+  it.each([
+    ['neither filter nor all', { action: 'discard', by: 'alice', why: 'x' }],
+    ['neither filter nor all', { action: 'replay', by: 'alice', limit: 5 }],
+    ['all: false', { action: 'discard', by: 'alice', why: 'x', all: false }],
+    ['an empty reason for a filter', { action: 'discard', by: 'alice', why: 'x', reason: '' }],
+    ['a filter and no why', { action: 'discard', by: 'alice', kind: 1 }],
+    ['a filter and an empty why', { action: 'discard', by: 'alice', kind: 1, why: ' ' }],
+  ])('decides nothing for a call with %s: %j', async (_, deadLetters) => {
+    const { status, json, done } = await call({ deadLetters });
+    expect([status, done]).toEqual([400, []]);
+    expect(json).toMatchObject({ error: expect.any(String) });
   });
 
   it.each([
     { action: 'replay' },
-    { action: 'discard', by: ' ' },
+    { action: 'discard', by: ' ', kind: 1, why: 'x' },
     { action: 'burn', by: 'alice' },
     { action: 'list', kinds: 1 },
     { action: 'list', author: 'x' },

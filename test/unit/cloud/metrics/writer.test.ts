@@ -2,6 +2,7 @@ import type { Log } from '../../../../functions/cloud/log.ts';
 import type { TimeSeries } from '../../../../functions/cloud/metrics/points.ts';
 import { Registry } from '../../../../functions/cloud/metrics/registry.ts';
 import { MetricWriter, type SendResult } from '../../../../functions/cloud/metrics/writer.ts';
+import { countOf } from '../../../support/metrics.ts';
 
 const IDENTITY = {
   project: 'p',
@@ -189,6 +190,34 @@ describe('the writer of metrics', () => {
     state.nowMs = START + 60_000;
     expect(await writer.write()).toBe('written');
     expect(point(calls, 'success_total')).toMatchObject({ startMs: START, task: 'one' });
+  });
+
+  it('counts the series of calls that were not tried, too', async () => {
+    const { registry, writer, calls, state } = setUp();
+    registry.snapshot = () =>
+      Array.from({ length: 450 }, (_, n) => ({
+        name: 'success_total' as const,
+        labels: { component: 'relay', n: String(n) },
+        value: n,
+      }));
+    state.results.push({ ok: false, why: 'unavailable', failed: 200, reason: 'down' });
+    state.nowMs += 60_000;
+    await writer.write();
+    expect(calls).toHaveLength(1);
+    registry.snapshot = Registry.prototype.snapshot;
+    expect(countOf(registry, 'metric_failures_total', { reason: 'unavailable' })).toBe(450);
+  });
+
+  it('lets who waits for it know when a write is done', async () => {
+    const { registry, writer, state } = setUp();
+    registry.counter('success_total', {});
+    state.nowMs += 60_000;
+    const order: string[] = [];
+    const written = writer.write().then((result) => order.push(result));
+    await writer.settled();
+    await written;
+    expect(order).toEqual(['written']);
+    expect(await writer.write()).toBe('too soon');
   });
 
   it('writes once where two ask at the same time', async () => {

@@ -1,0 +1,33 @@
+import pg from 'pg';
+
+/** Database users by what they do; the owner of the tables needs no grant. */
+export interface Access {
+  /** Those that read everything and only say that they live: relay instances. */
+  readonly readers: readonly string[];
+  /** Those that write events and sources as well. */
+  readonly writers: readonly string[];
+}
+
+/**
+ * Gives others than the owner what they need on the tables that are there and on those that the
+ * current user makes later, such as partitions. Nobody else may make, change or drop a table. To be
+ * run after each migration; doing it again changes nothing.
+ */
+export async function grantAccess(pool: pg.Pool, { readers, writers }: Access): Promise<void> {
+  for (const reader of readers.map(pg.escapeIdentifier)) {
+    await pool.query(`
+      grant usage on schema public to ${reader};
+      grant select on all tables in schema public to ${reader};
+      alter default privileges in schema public grant select on tables to ${reader};
+      grant insert, update, delete on relay_instances to ${reader}`);
+  }
+  for (const writer of writers.map(pg.escapeIdentifier)) {
+    await pool.query(`
+      grant usage on schema public to ${writer};
+      grant select, insert, update, delete on all tables in schema public to ${writer};
+      grant usage, select on all sequences in schema public to ${writer};
+      alter default privileges in schema public
+        grant select, insert, update, delete on tables to ${writer};
+      alter default privileges in schema public grant usage, select on sequences to ${writer}`);
+  }
+}

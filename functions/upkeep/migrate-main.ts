@@ -1,0 +1,26 @@
+/**
+ * Brings the database to the schema of this version, and lets the services at its tables; a Cloud
+ * Run job that a deployment runs before any service. It runs as upkeep, which owns the tables. Two
+ * at once wait for each other. Exit code 0: done; 1: nothing of the failed file has happened.
+ */
+import { openPostgres } from '../cloud/postgres.ts';
+import { startService } from '../cloud/start-service.ts';
+import { grantAccess } from '../database/grants.ts';
+import { migrate } from '../database/migrate.ts';
+import { parseMigrateConfiguration } from './migrate-configuration.ts';
+
+const { settings, log } = startService('migrate', parseMigrateConfiguration(process.env));
+
+const postgres = await openPostgres({ ...settings, applicationName: 'migrate', log });
+try {
+  await migrate(postgres.pool, { info: (message) => log.info(message) });
+  await grantAccess(postgres.pool, {
+    readers: settings.DATABASE_READERS,
+    writers: settings.DATABASE_WRITERS,
+  });
+  log.info('the database has the schema of this version');
+} catch (error) {
+  log.error('the migration failed', { error });
+  process.exitCode = 1;
+}
+await postgres.close();

@@ -1,0 +1,28 @@
+terraform {
+  # Write-only arguments, by which no secret key comes into the state, came with 1.11.
+  required_version = ">= 1.11"
+
+  required_providers {
+    google = {
+      source  = "hashicorp/google"
+      version = "~> 7.45"
+    }
+  }
+
+  # The bucket is given by `terraform init -backend-config=bucket=… -backend-config=prefix=…`.
+  backend "gcs" {}
+}
+
+provider "google" {
+  project = var.project
+  region  = var.region
+
+  default_labels = {
+    system      = "distrise"
+    environment = var.environment
+  }
+}
+
+data "google_project" "this" {
+  project_id = var.project
+}
