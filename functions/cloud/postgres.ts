@@ -34,8 +34,8 @@ const IDLE_TRANSACTION_TIMEOUT_MS = 15_000;
 
 /**
  * Opens the pool: by `DATABASE_URL`, or to a Cloud SQL instance with IAM login, whose connector is
- * made again when its certificate went stale. Connections are made when first used, and Google asked
- * then: it may be away when a service starts. Errors of idle connections are logged and end nothing.
+ * made again when its certificate went stale. Connections are made when first used; Google may be away
+ * when a service starts. Errors of idle connections are logged and end nothing.
  */
 export async function openPostgres(options: PostgresOptions): Promise<Postgres> {
   const shared: pg.PoolConfig = {
@@ -61,6 +61,8 @@ export async function openPostgres(options: PostgresOptions): Promise<Postgres> 
 function openCloudSql(options: PostgresOptions, shared: pg.PoolConfig): Postgres {
   const open = options.openConnector ?? ((configuration) => openGoogleConnector(configuration));
   const connector = new RenewingConnector(() => open(options), options.log);
+  // A cold start does other things meanwhile. Where this fails the first connection tells of it.
+  connector.open().catch(() => undefined);
   const pool = new RenewingPool(
     {
       ...shared,

@@ -10,7 +10,7 @@ const RETRY_INTERVAL_MS = 1_000;
 const OPEN_TIMEOUT_MS = 10_000;
 
 /**
- * A connector that is opened when it is first needed, and again when its certificate went stale:
+ * A connector that is opened by whoever first needs it, and again when its certificate went stale:
  * Google's refreshes it by a timer, which a function without CPU between requests may miss, and
  * offers no refresh on use. Callers that come together share one opening.
  */
