@@ -84,6 +84,10 @@ export const postgresVariables = {
     .string()
     .optional()
     .describe('a service account without .gserviceaccount.com (IAM login)'),
+  SQL_ADMIN_ENDPOINT: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('where the SQL Admin API is, if not at sqladmin.googleapis.com: a private endpoint'),
   DATABASE_IP_TYPE: oneOf(['PRIVATE', 'PUBLIC', 'PSC'], 'PRIVATE'),
   DATABASE_POOL_MAX: wholeNumber(1, 100, 4),
   DATABASE_STATEMENT_TIMEOUT_MS: wholeNumber(100, 600_000, 10_000),

@@ -1,21 +1,15 @@
-import type { Duplex } from 'node:stream';
 import pg from 'pg';
+import { openGoogleConnector, type SqlConnector } from './cloud-sql.ts';
 import type { PostgresConfiguration } from './configuration.ts';
 import type { Log } from './log.ts';
 import { watchPool } from './metrics/pool.ts';
 import type { Metrics } from './metrics/registry.ts';
+import { RenewingConnector } from './renewing-connector.ts';
 
 /** A pool of connections to the database; `close` ends them. */
 export interface Postgres {
   readonly pool: pg.Pool;
   close(): Promise<void>;
-}
-
-/** Makes raw connections to one Cloud SQL instance; holds a certificate that can go stale. */
-export interface SqlConnector {
-  /** A connected socket for one PostgreSQL connection. */
-  stream(): Duplex;
-  close(): void;
 }
 
 export interface PostgresOptions extends PostgresConfiguration {
@@ -37,13 +31,11 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const ANSWER_GRACE_MS = 5_000;
 /** A transaction whose owner stopped talking gives its locks back after this time. */
 const IDLE_TRANSACTION_TIMEOUT_MS = 15_000;
-/** Google's API for certificates is asked at most so often, however many connections fail. */
-const RENEW_INTERVAL_MS = 30_000;
 
 /**
  * Opens the pool: by `DATABASE_URL`, or to a Cloud SQL instance with IAM login, whose connector is
- * made again when its certificate went stale. Connections are made when first used. Errors of idle
- * connections are logged and end nothing.
+ * made again when its certificate went stale. Connections are made when first used; Google may be away
+ * when a service starts. Errors of idle connections are logged and end nothing.
  */
 export async function openPostgres(options: PostgresOptions): Promise<Postgres> {
   const shared: pg.PoolConfig = {
@@ -66,15 +58,11 @@ export async function openPostgres(options: PostgresOptions): Promise<Postgres> 
   return openCloudSql(options, shared);
 }
 
-async function openCloudSql(options: PostgresOptions, shared: pg.PoolConfig): Promise<Postgres> {
-  const open = options.openConnector ?? openGoogleConnector;
-  let connector = await open(options);
-  const renew = async () => {
-    const stale = connector;
-    connector = await open(options);
-    stale.close();
-    options.log.warning('connector to Cloud SQL made again');
-  };
+function openCloudSql(options: PostgresOptions, shared: pg.PoolConfig): Postgres {
+  const open = options.openConnector ?? ((configuration) => openGoogleConnector(configuration));
+  const connector = new RenewingConnector(() => open(options), options.log);
+  // A cold start does other things meanwhile. Where this fails the first connection tells of it.
+  connector.open().catch(() => undefined);
   const pool = new RenewingPool(
     {
       ...shared,
@@ -82,7 +70,7 @@ async function openCloudSql(options: PostgresOptions, shared: pg.PoolConfig): Pr
       ...(options.DATABASE_USER === undefined ? {} : { user: options.DATABASE_USER }),
       ...(options.DATABASE_NAME === undefined ? {} : { database: options.DATABASE_NAME }),
     },
-    renew,
+    connector,
   );
   guard(pool, options);
   return {
@@ -92,26 +80,6 @@ async function openCloudSql(options: PostgresOptions, shared: pg.PoolConfig): Pr
       connector.close();
     },
   };
-}
-
-/** Imported only here: who uses a plain URL never loads the connector or looks for credentials. */
-async function openGoogleConnector(configuration: PostgresConfiguration): Promise<SqlConnector> {
-  const { AuthTypes, Connector, IpAddressTypes } = await import(
-    '@google-cloud/cloud-sql-connector'
-  );
-  const connector = new Connector();
-  try {
-    const { stream } = await connector.getOptions({
-      instanceConnectionName: configuration.INSTANCE_CONNECTION_NAME ?? '',
-      ipType: IpAddressTypes[configuration.DATABASE_IP_TYPE],
-      authType: AuthTypes.IAM,
-    });
-    return { stream, close: () => connector.close() };
-  } catch (error) {
-    // Its refresh timer would keep the process alive.
-    connector.close();
-    throw error;
-  }
 }
 
 /** An 'error' event without a listener ends the process; a lost connection must not. */
@@ -131,18 +99,15 @@ type ConnectCallback = (
 ) => void;
 
 /**
- * A pool that renews what its connections are made of when connecting fails, and tries once more.
- * Google's connector refreshes its certificate by a timer, which a function without CPU between
- * requests may miss; it offers no refresh on use.
+ * A pool whose connections come from a connector, which is opened before the first of them. When
+ * connecting fails the connector is renewed, and connecting tried once more.
  */
 class RenewingPool extends pg.Pool {
-  readonly #renew: () => Promise<void>;
-  #renewing: Promise<void> | undefined;
-  #renewedAt = Number.NEGATIVE_INFINITY;
+  readonly #connector: RenewingConnector;
 
-  constructor(config: pg.PoolConfig, renew: () => Promise<void>) {
+  constructor(config: pg.PoolConfig, connector: RenewingConnector) {
     super(config);
-    this.#renew = renew;
+    this.#connector = connector;
   }
 
   override connect(): Promise<pg.PoolClient>;
@@ -158,11 +123,12 @@ class RenewingPool extends pg.Pool {
   }
 
   async #connectRenewed(): Promise<pg.PoolClient> {
+    await this.#connector.open();
     try {
       return await super.connect();
     } catch (error) {
       if (!this.#mayBeStale(error)) throw error;
-      await this.#renewOnce();
+      await this.#connector.renew();
       return super.connect();
     }
   }
@@ -174,17 +140,5 @@ class RenewingPool extends pg.Pool {
     if (/^(?=.*[0-9])[0-9A-Z]{5}$/.test(code) && !code.startsWith('28')) return false;
     const everyoneBusy = this.totalCount >= (this.options.max ?? Number.POSITIVE_INFINITY);
     return !everyoneBusy && !this.ending;
-  }
-
-  /** Callers that fail together share one renewal. */
-  async #renewOnce(): Promise<void> {
-    if (this.#renewing === undefined) {
-      if (performance.now() - this.#renewedAt < RENEW_INTERVAL_MS) return;
-      this.#renewing = this.#renew().finally(() => {
-        this.#renewedAt = performance.now();
-        this.#renewing = undefined;
-      });
-    }
-    await this.#renewing;
   }
 }

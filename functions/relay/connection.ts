@@ -63,7 +63,10 @@ export interface Client {
   readonly trace?: Trace;
 }
 
-/** Close codes of RFC 6455. */
+/**
+ * Close codes of RFC 6455. Clients come back after 1001 as after a broken line; some libraries take
+ * 1000 for wished, NIP-01 once had 4000 for "do not come back", and 1012 asks for a wait of seconds.
+ */
 const GOING_AWAY = 1001;
 const POLICY_VIOLATION = 1008;
 
@@ -142,7 +145,12 @@ export class Connection {
     const sessions = this.#reconciliations?.count ?? 0;
     const busy = this.#requests.count > 0 || sessions > 0 || this.#publications.count > 0;
     const paused = this.#webSocket.isPaused;
-    switch (this.#liveness.tick(nowMs, this.#socket.bytesRead, { busy, paused })) {
+    const quiet = () =>
+      this.#publications.count === 0 &&
+      sessions === 0 &&
+      this.#requests.settled &&
+      this.#outbox.waiting === 0;
+    switch (this.#liveness.tick(nowMs, this.#socket.bytesRead, { busy, paused, quiet })) {
       case 'ping':
         this.#webSocket.ping();
         return;

@@ -12,6 +12,9 @@ export interface ConnectionCounts {
   readonly tickMs: number;
 }
 
+/** Connections are ended a few at a time, so often. */
+const FINISH_STEP_MS = 25;
+
 /** All connections of this instance: how many, from where, and whether they are still well. */
 export class Connections {
   readonly #counts: ConnectionCounts;
@@ -48,11 +51,22 @@ export class Connections {
     if (this.#all.delete(connection)) this.#count(connection.client.address, -1);
   }
 
-  /** Ends all politely, and what is then still there by force. */
-  async finish(why: string, timeoutMs: number): Promise<void> {
-    await Promise.all(
-      [...this.#all].map((connection) => connection.finish('stopping', why, timeoutMs)),
-    );
+  /**
+   * Ends all politely, those that are there longest first, spread over `spreadMs` where they are
+   * many: what serves their clients next does not get all of them in one moment, and the OKs and
+   * CLOSEDs of one do not wait for those of all. Until its turn each goes on as ever.
+   */
+  async finish(why: string, spreadMs: number, timeoutMs: number): Promise<void> {
+    const all = [...this.#all];
+    const size = Math.max(1, Math.ceil((all.length * FINISH_STEP_MS) / spreadMs));
+    const finished: Promise<void>[] = [];
+    for (let at = 0; at < all.length; at += size) {
+      if (at > 0) await new Promise((resolve) => setTimeout(resolve, FINISH_STEP_MS));
+      for (const connection of all.slice(at, at + size)) {
+        finished.push(connection.finish('stopping', why, timeoutMs));
+      }
+    }
+    await Promise.all(finished);
   }
 
   destroy(): void {

@@ -2,8 +2,15 @@
 export interface LivenessLimits {
   readonly pingMs: number;
   readonly idleMs: number;
-  /** How long the connection lasts, by chance up to an eighth less; 0 for no end. */
+  /** How long the connection lasts at most, by chance up to an eighth less; 0 for no end. */
   readonly lifetimeMs: number;
+}
+
+/** What a connection is doing. */
+export interface ConnectionState {
+  readonly busy: boolean;
+  readonly paused: boolean;
+  readonly quiet: () => boolean;
 }
 
 /** What to do with a connection now. */
@@ -18,9 +25,14 @@ const PINGS_MISSED_MAX = 4;
 /** So that the clients of one instance do not all come back at the same moment. */
 const LIFETIME_JITTER = 1 / 8;
 
+/** Share of its life that an old connection may wait for a quiet moment: of 58 minutes about one. */
+const QUIET_WAIT = 1 / 60;
+
 /** Judges whether somebody is still at the other end, and has any business there. */
 export class Liveness {
   readonly #limits: LivenessLimits;
+  /** From when on a quiet moment ends it. */
+  readonly #oldFromMs: number;
   readonly #endsAtMs: number;
   #nextPingMs: number;
   #lastMessageMs: number;
@@ -30,10 +42,10 @@ export class Liveness {
   constructor(limits: LivenessLimits, nowMs: number, random: () => number = Math.random) {
     const { pingMs, lifetimeMs } = limits;
     this.#limits = limits;
-    this.#endsAtMs =
-      lifetimeMs === 0
-        ? Number.POSITIVE_INFINITY
-        : nowMs + lifetimeMs * (1 - LIFETIME_JITTER * random());
+    const endless = lifetimeMs === 0;
+    const lifeMs = lifetimeMs * (1 - (LIFETIME_JITTER - QUIET_WAIT) * random());
+    this.#endsAtMs = endless ? Number.POSITIVE_INFINITY : nowMs + lifeMs;
+    this.#oldFromMs = this.#endsAtMs - lifetimeMs * QUIET_WAIT;
     // The first ping comes early by chance, so that not all clients are pinged in one moment.
     this.#nextPingMs = nowMs + pingMs * (1 - random() / 2);
     this.#lastMessageMs = nowMs;
@@ -47,14 +59,11 @@ export class Liveness {
 
   /**
    * @param bytesRead what the socket has read in its life.
-   * @param state busy: subscriptions or events under way; paused: we do not read at the moment.
+   * @param state busy: subscriptions or events under way; paused: we do not read at the moment;
+   *   quiet: nothing is owed to the client, so that an end would interrupt nothing.
    */
-  tick(
-    nowMs: number,
-    bytesRead: number,
-    state: { readonly busy: boolean; readonly paused: boolean },
-  ): Health {
-    if (nowMs >= this.#endsAtMs) return 'old';
+  tick(nowMs: number, bytesRead: number, state: ConnectionState): Health {
+    if (nowMs >= this.#oldFromMs && (state.quiet() || nowMs >= this.#endsAtMs)) return 'old';
     if (state.busy) this.#lastMessageMs = nowMs;
     else if (nowMs - this.#lastMessageMs >= this.#limits.idleMs) return 'idle';
     if (nowMs < this.#nextPingMs) return 'well';

@@ -32,6 +32,11 @@ export class Requests {
     return this.#running.size;
   }
 
+  /** True when every open subscription has had its EOSE. */
+  get settled(): boolean {
+    return [...this.#running.values()].every(({ live }) => live);
+  }
+
   /** Opens a subscription, in place of one that has the same id, or refuses it with CLOSED. */
   open(id: string, given: readonly unknown[]): void {
     this.close(id);
@@ -92,6 +97,11 @@ class Running implements Subscriber {
     this.#outbox = outbox;
     this.#ended = ended;
     this.#prefix = eventMessage(id, '').slice(0, -1);
+  }
+
+  /** After EOSE. */
+  get live(): boolean {
+    return this.#live;
   }
 
   follow(handle: SubscriptionHandle): void {

@@ -68,7 +68,11 @@ const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 /** Sockets above the cap on connections that are taken at all: for plain HTTP and refusals. */
 const HTTP_SOCKETS = 256;
 
-/** Cloud Run gives 10 s from SIGTERM: for OKs and CLOSEDs, then for close frames to cross. */
+/**
+ * Cloud Run gives 10 s from SIGTERM: over these the ends of connections are spread, then each has
+ * time for its OKs and CLOSEDs, then for close frames to cross.
+ */
+const FINISH_SPREAD_MS = 3_000;
 const FINISH_TIMEOUT_MS = 2_500;
 const CLOSE_TIMEOUT_MS = 1_000;
 
@@ -133,7 +137,8 @@ export class RelayServer {
     this.#stopping = true;
     const closed = new Promise((resolve) => this.#http.close(resolve));
     this.#http.closeIdleConnections();
-    await this.#connections.finish('this relay restarts, please connect again', FINISH_TIMEOUT_MS);
+    const why = 'this relay restarts, please connect again';
+    await this.#connections.finish(why, FINISH_SPREAD_MS, FINISH_TIMEOUT_MS);
     const end = this.#parts.monotonicMs() + CLOSE_TIMEOUT_MS;
     while (this.#connections.size > 0 && this.#parts.monotonicMs() < end) {
       await new Promise((resolve) => setTimeout(resolve, 20));

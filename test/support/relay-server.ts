@@ -41,11 +41,13 @@ export function configurationOf(variables: Record<string, string> = {}): RelayCo
 
 /**
  * @param variables of the environment. @param overrides of the parsed configuration, for values
- *   that no operator may choose, such as a ping every tenth of a second.
+ *   that no operator may choose, such as a ping every tenth of a second. @param monotonicMs the
+ *   server's clock, where an hour is to pass.
  */
 export async function startServer(
   variables: Record<string, string> = {},
   overrides: Partial<RelayConfiguration> = {},
+  monotonicMs: () => number = () => performance.now(),
 ): Promise<TestServer> {
   const configuration = { ...configurationOf(variables), ...overrides };
   const engine = new MemoryEngine({
@@ -61,7 +63,7 @@ export async function startServer(
     log: logInto(logged),
     metrics,
     nowMs: Date.now,
-    monotonicMs: () => performance.now(),
+    monotonicMs,
   });
   const port = await server.listen(0, '127.0.0.1');
   const webSocketUrl = `ws://127.0.0.1:${port}`;

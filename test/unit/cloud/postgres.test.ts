@@ -1,11 +1,11 @@
 import { connect, Socket } from 'node:net';
+import type { SqlConnector } from '../../../functions/cloud/cloud-sql.ts';
 import { type Log, openLog } from '../../../functions/cloud/log.ts';
 import { Registry } from '../../../functions/cloud/metrics/registry.ts';
 import {
   openPostgres,
   type Postgres,
   type PostgresOptions,
-  type SqlConnector,
 } from '../../../functions/cloud/postgres.ts';
 import { migrate } from '../../../functions/database/migrate.ts';
 import { queryEvents } from '../../../functions/database/read.ts';

@@ -1,9 +1,14 @@
+import { jest } from '@jest/globals';
 import { Liveness, type LivenessLimits } from '../../../functions/relay/liveness.ts';
+import { secretKeyOf, signEvent } from '../../support/keys.ts';
+import { countOf } from '../../support/metrics.ts';
 import { startServer } from '../../support/relay-server.ts';
 import { until } from '../../support/until.ts';
 
+const KEY = secretKeyOf('liveness');
 const LIMITS: LivenessLimits = { pingMs: 30_000, idleMs: 300_000, lifetimeMs: 0 };
-const BUSY = { busy: true, paused: false };
+const quiet = () => true;
+const BUSY = { busy: true, paused: false, quiet };
 const latest = () => 0;
 
 /** A connection opened at 0, of which chance makes the longest life and the latest first ping. */
@@ -40,12 +45,12 @@ describe('the health of a connection', () => {
   it('does not blame a client that we did not read', () => {
     const liveness = opened();
     liveness.tick(30_000, 100, BUSY);
-    expect(liveness.tick(60_000, 100, { busy: true, paused: true })).toBe('well');
+    expect(liveness.tick(60_000, 100, { ...BUSY, paused: true })).toBe('well');
   });
 
   it('is idle without a subscription and without a message, whatever pongs come', () => {
     const liveness = opened();
-    const free = { busy: false, paused: false };
+    const free = { ...BUSY, busy: false };
     for (let now = 30_000; now < 300_000; now += 30_000) {
       expect(liveness.tick(now, 0, free)).toBe('ping');
       liveness.heard(now, false);
@@ -56,24 +61,34 @@ describe('the health of a connection', () => {
   it('counts idleness from the last message or the end of the last subscription', () => {
     const liveness = opened({ pingMs: 10_000_000 });
     liveness.heard(200_000, true);
-    expect(liveness.tick(499_999, 0, { busy: false, paused: false })).toBe('well');
+    expect(liveness.tick(499_999, 0, { ...BUSY, busy: false })).toBe('well');
     expect(liveness.tick(499_999, 0, BUSY)).toBe('well');
-    expect(liveness.tick(799_998, 0, { busy: false, paused: false })).toBe('well');
-    expect(liveness.tick(799_999, 0, { busy: false, paused: false })).toBe('idle');
+    expect(liveness.tick(799_998, 0, { ...BUSY, busy: false })).toBe('well');
+    expect(liveness.tick(799_999, 0, { ...BUSY, busy: false })).toBe('idle');
   });
 
-  it('ends a life between seven eighths and the whole of its length', () => {
-    const ends = (random: number) => {
-      const liveness = new Liveness({ ...LIMITS, lifetimeMs: 3_480_000 }, 0, () => random);
-      let now = 0;
-      while (liveness.tick(now, now, BUSY) !== 'old') {
-        liveness.heard(now, true);
-        now += 1_000;
-      }
-      return now / 60_000;
-    };
-    expect(ends(0)).toBe(58);
-    expect(ends(0.999_999)).toBeCloseTo(50.75, 1);
+  const HOUR: LivenessLimits = { ...LIMITS, lifetimeMs: 3_480_000 };
+  /** After how many minutes it is too old. */
+  const age = (random: number, state = BUSY) => {
+    const liveness = new Liveness(HOUR, 0, () => random);
+    let now = 0;
+    while (liveness.tick(now, now, state) !== 'old') {
+      liveness.heard(now, true);
+      now += 1_000;
+    }
+    return now / 60_000;
+  };
+
+  it('ends a life of 58 minutes at a quiet moment of the last eighth, spread by chance', () => {
+    expect(age(0)).toBeCloseTo(57.03, 1);
+    expect(age(0.5)).toBeCloseTo(53.9, 1);
+    expect(age(0.999_999)).toBeCloseTo(50.75, 1);
+  });
+
+  it('waits about a minute for a quiet moment, and never past the end', () => {
+    const never = { ...BUSY, quiet: () => false };
+    expect(age(0, never)).toBe(58);
+    expect(age(0.999_999, never)).toBeCloseTo(51.72, 1);
   });
 });
 
@@ -107,6 +122,41 @@ describe('a connection that is watched', () => {
     expect([code, reason]).toEqual([1001, 'no subscription and no message for a while']);
     expect((await idle.next('NOTICE'))[1]).toMatch(/^closing: /);
     expect(busy.closed).toBeUndefined();
+    await relay.close();
+  });
+
+  it('is closed for its age only once it has its EOSE and its OK', async () => {
+    const chance = jest.spyOn(Math, 'random').mockReturnValue(0);
+    let minutes = 0;
+    const clock = () => performance.now() + minutes * 60_000;
+    const often = { RELAY_NEGENTROPY_IDLE_SECONDS: 0.05 };
+    const relay = await startServer({ RELAY_CONNECTION_MINUTES: '60' }, often, clock);
+    let go = () => {};
+    const held = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    relay.engine.beforeAnswer = held;
+    relay.engine.beforePublish = held;
+    const [asking, publishing, free] = [
+      await relay.connect(),
+      await relay.connect(),
+      await relay.connect(),
+    ];
+    asking.send(['REQ', 'a', { limit: 0 }]);
+    publishing.send(['EVENT', signEvent({ kind: 1, created_at: 1_700_000_000 }, KEY)]);
+    free.send(['CLOSE', 'nothing']);
+    await until(() => relay.engine.open.size === 1 && relay.engine.published.length === 1, {
+      what: 'both to be under way',
+    });
+    minutes = 59.5;
+    expect((await free.ended()).reason).toMatch(/^this connection has lasted long enough/);
+    expect([asking.closed, publishing.closed]).toEqual([undefined, undefined]);
+    go();
+    await asking.next('EOSE', 'a');
+    expect((await publishing.next('OK'))[2]).toBe(true);
+    expect([(await asking.ended()).code, (await publishing.ended()).code]).toEqual([1001, 1001]);
+    expect(countOf(relay.metrics, 'disconnects_total', { cause: 'age' })).toBe(3);
+    chance.mockRestore();
     await relay.close();
   });
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { secretKeyOf, signEvent } from '../../support/keys.ts';
+import { countOf } from '../../support/metrics.ts';
 import { startServer } from '../../support/relay-server.ts';
 import { until } from '../../support/until.ts';
 import { Wire } from '../../support/wire.ts';
@@ -35,6 +36,23 @@ describe('a relay that stops', () => {
       'error: this relay restarts, please connect again',
     ]);
     expect(relay.engine.open.size).toBe(0);
+  });
+
+  it('ends many connections one after the other, and serves each until its turn', async () => {
+    const relay = await startServer();
+    const wires = [];
+    for (let count = 0; count < 40; count += 1) wires.push(await relay.connect());
+    const [first, last] = [wires.at(0), wires.at(-1)];
+    const stopped = relay.server.stop();
+    expect((await first?.ended())?.code).toBe(1001);
+    expect(relay.server.connections).toBeGreaterThan(1);
+    last?.send(['REQ', 'late', { limit: 0 }], ['EVENT', note('before its turn')]);
+    expect(await last?.next('EOSE', 'late')).toEqual(['EOSE', 'late']);
+    expect((await last?.next('OK'))?.slice(2)).toEqual([true, '']);
+    await stopped;
+    const ends = await Promise.all(wires.map((wire) => wire.ended()));
+    expect(new Set(ends.map(({ code }) => code))).toEqual(new Set([1001]));
+    expect(countOf(relay.metrics, 'disconnects_total', { cause: 'stopping' })).toBe(40);
   });
 
   it('takes nothing new', async () => {
