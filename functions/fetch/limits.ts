@@ -17,8 +17,13 @@ export const PART_MESSAGE_SHARE = 0.75;
 /** A new filter's part begins with this much of its newest past, and the older past waits its turn. */
 export const NEWS_SECONDS = 604_800;
 
-/** Parts that may be refused one after the other before the visit ends: others may be taken. */
-export const REFUSALS_MAX = 3;
+/**
+ * Parts that are refused before the one that is taken most likely is tried: with none taken, and
+ * that one refused, too, the visit ends. Each costs a request.
+ */
+export const REFUSALS_MAX = 10;
+/** Refused one after the other where some were taken: the relay may have had enough of us. */
+export const REFUSALS_IN_ROW_MAX = 100;
 
 /** Parts of one filter that a measurement looks at, chosen by chance where there are more. */
 export const MEASURED_PARTS_MAX = 12;

@@ -33,6 +33,8 @@ export interface VisitOptions {
   readonly limits?: Partial<PieceLimits>;
   readonly information?: RelayInformation;
   readonly secretKey?: Uint8Array;
+  /** From 0 to 1; always a half by default. */
+  readonly chance?: () => number;
   /** Called for each event that goes into `incoming`; may throw as Pub/Sub does. */
   readonly publish?: () => void;
 }
@@ -63,7 +65,7 @@ export class Visiting {
     await measureDue(source, this.#ports(options), LIMITS, 1, new AbortController().signal);
   }
 
-  #ports({ information, secretKey, publish }: VisitOptions): FetchPorts {
+  #ports({ information, secretKey, publish, chance }: VisitOptions): FetchPorts {
     const change = (key: string, to: readonly Range[]): void =>
       void this.ranges.set(key, mergeRanges(to));
     const rangesOf = (key: string): Range[] => this.ranges.get(key) ?? [];
@@ -119,7 +121,7 @@ export class Visiting {
       quarantine: async () => {},
       append: async (figure) => void this.figures.push(figure),
       lastMeasuredAt: async () => undefined,
-      chance: () => 0.5,
+      chance: chance ?? (() => 0.5),
       nowMs: Date.now,
       clock: {
         nowMs: systemClock.nowMs,
