@@ -75,10 +75,10 @@ export async function fetchByIds(
  */
 async function trySmaller(
   connection: Connection,
-  missing: readonly string[],
+  missing: string[],
   sizes: readonly number[],
   options: ByIdOptions,
-): Promise<readonly string[] | undefined> {
+): Promise<string[] | undefined> {
   for (const size of sizes) {
     // Evenly spread: what is withheld may stand together.
     const step = Math.max(1, Math.floor(missing.length / size));
