@@ -102,6 +102,12 @@ export const FILTER_MS_MIN = 1_000;
 /** Windows that a coverage figure is sampled from where the upstream has no NIP-77. */
 export const SAMPLES = 24;
 
+/** Missing events of a sample by which is seen whether they stay here once they are brought. */
+export const WITNESSES_A_SAMPLE = 20;
+
+/** When it is looked whether they have come: sixteen seconds in all, for Pub/Sub and the store. */
+export const STORED_LOOKS_MS = [250, 500, 1_000, 2_000, 4_000, 8_000] as const;
+
 /** Ids of a range of the past that is sent; one that holds more is cut. */
 export const SENT_IDS_MAX = 5_000;
 

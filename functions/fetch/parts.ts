@@ -25,7 +25,7 @@ import { policyOf } from '../policy/rules.ts';
 import { writeRulesOf } from '../policy/variables.ts';
 import type { Fault } from '../upstream/connection.ts';
 import type { FetchConfiguration } from './configuration.ts';
-import { takenOf } from './delivery.ts';
+import { Delivery, takenOf } from './delivery.ts';
 import type { Fetcher } from './handler.ts';
 import { measureDue } from './measure.ts';
 import { FetchMeter } from './meter.ts';
@@ -118,7 +118,7 @@ export function piecePorts(
   const upstream = openUpstream(configuration);
   const policy = policyOf(writeRulesOf(configuration));
   const known = (events: readonly NostrEvent[]) => knownIds(pool, events);
-  return {
+  const ports: FetchPorts = {
     ...upstream,
     async connect(source: Source, signal: AbortSignal, onFault?: (fault: Fault) => void) {
       const connection = await upstream.connect(source, signal, onFault);
@@ -131,6 +131,10 @@ export function piecePorts(
       const there = await known(taken);
       return taken.filter(({ id }) => !there.has(id));
     },
+    bring: (source, events) =>
+      new Delivery(ports, source, `measure-${source.id}-${randomUUID().slice(0, 8)}`).deliver(
+        events,
+      ),
     publish,
     policy,
     covered: (source, key) => coveredRanges(pool, source, key),
@@ -163,6 +167,7 @@ export function piecePorts(
     log,
     meter,
   };
+  return ports;
 }
 
 /** What a visit, a measurement and a probe together reach. */

@@ -1,6 +1,7 @@
 import { Registry } from '../../functions/cloud/metrics/registry.ts';
 import type { Coverage } from '../../functions/database/coverage.ts';
 import type { Source, SourceRun } from '../../functions/database/sources.ts';
+import { Delivery } from '../../functions/fetch/delivery.ts';
 import { measureDue } from '../../functions/fetch/measure.ts';
 import { FetchMeter } from '../../functions/fetch/meter.ts';
 import type { FetchPorts } from '../../functions/fetch/parts.ts';
@@ -33,6 +34,8 @@ export interface VisitOptions {
   readonly limits?: Partial<PieceLimits>;
   readonly information?: RelayInformation;
   readonly secretKey?: Uint8Array;
+  /** Whether the store keeps an event that it is given; it keeps all by default. */
+  readonly stays?: (event: NostrEvent) => boolean;
   /** From 0 to 1; always a half by default. */
   readonly chance?: () => number;
   /** Called for each event that goes into `incoming`; may throw as Pub/Sub does. */
@@ -65,12 +68,13 @@ export class Visiting {
     await measureDue(source, this.#ports(options), LIMITS, 1, new AbortController().signal);
   }
 
-  #ports({ information, secretKey, publish, chance }: VisitOptions): FetchPorts {
+  #ports({ information, secretKey, publish, chance, stays }: VisitOptions): FetchPorts {
     const change = (key: string, to: readonly Range[]): void =>
       void this.ranges.set(key, mergeRanges(to));
     const rangesOf = (key: string): Range[] => this.ranges.get(key) ?? [];
     const whole = { since: 0, until: Number.MAX_SAFE_INTEGER };
-    return {
+    const ports: FetchPorts = {
+      bring: (source, events) => new Delivery(ports, source, 'measure').deliver(events),
       connect: (_, signal) =>
         connect(this.relay.url, {
           verifier: 'none',
@@ -100,7 +104,7 @@ export class Visiting {
       publish: async ({ text }) => {
         publish?.();
         const event = JSON.parse(text) as NostrEvent;
-        this.stored.set(event.id, event);
+        if (stays?.(event) !== false) this.stored.set(event.id, event);
         return '1';
       },
       policy: () => ({ ok: true, value: undefined }),
@@ -134,6 +138,7 @@ export class Visiting {
       log: silentLog,
       meter: new FetchMeter(new Registry('fetch')),
     };
+    return ports;
   }
 
   #source(): Source {
