@@ -14,6 +14,12 @@ export const PART_BYTES_MIN = 1_024;
 /** The share of an upstream's longest message that a filter may take; the rest is for NIP-77. */
 export const PART_MESSAGE_SHARE = 0.75;
 
+/**
+ * Parts of one source: a few visits' requests. Lists multiply each other, and a relay may claim to
+ * take very short messages; then parts are longer than it says.
+ */
+export const PARTS_MAX = 5_000;
+
 /** A new filter's part begins with this much of its newest past, and the older past waits its turn. */
 export const NEWS_SECONDS = 604_800;
 

@@ -8,7 +8,12 @@ import { openPubSub, openRawPublisher } from '../cloud/pubsub.ts';
 import { readArrivals, readNotFrom } from '../database/arrivals.ts';
 import { currentPosition } from '../database/changes.ts';
 import { appendCoverage, newestCoverage, readCoverage } from '../database/coverage.ts';
-import { coveredRanges, coverRange, uncoverRange } from '../database/fetch-ranges.ts';
+import {
+  coveredRanges,
+  coveredRangesOf,
+  coverRange,
+  uncoverRange,
+} from '../database/fetch-ranges.ts';
 import { listIds, TooManyIds } from '../database/ids.ts';
 import { knownIds } from '../database/known-ids.ts';
 import { withLease } from '../database/leases.ts';
@@ -147,6 +152,7 @@ export function piecePorts(
     publish,
     policy,
     covered: (source, key) => coveredRanges(pool, source, key),
+    coveredOf: (source, keys) => coveredRangesOf(pool, source, keys),
     cover: (range) => coverRange(pool, range),
     uncover: (range) => uncoverRange(pool, range),
     held: (filter, range, idsMax, signal) => heldIds(pool, filter, range, idsMax, signal),

@@ -59,10 +59,11 @@ export async function takeTurns(turns: Turns): Promise<boolean> {
   return finished;
 }
 
-const turnsOf = ({ parts, ports, sourceId }: Turns): Promise<Turn[]> =>
-  Promise.all(
-    parts.map(async (part) => ({ part, covered: await ports.covered(sourceId, part.key) })),
-  );
+async function turnsOf({ parts, ports, sourceId }: Turns): Promise<Turn[]> {
+  const keys = parts.map(({ key }) => key);
+  const covered = await ports.coveredOf(sourceId, keys);
+  return parts.map((part) => ({ part, covered: covered.get(part.key) ?? [] }));
+}
 
 const newestOf = ({ covered }: Turn): number => covered.at(-1)?.until ?? -1;
 

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Registry } from '../../functions/cloud/metrics/registry.ts';
 import type { Coverage } from '../../functions/database/coverage.ts';
 import type { Source, SourceRun } from '../../functions/database/sources.ts';
@@ -50,7 +51,10 @@ export class Visiting {
   readonly figures: Coverage[] = [];
   /** How often it waited because it was told to; each time is over at once. */
   pauses = 0;
+  /** The most questions for covered ranges that waited at once: each has a connection to itself. */
+  readsAtOnce = 0;
   readonly relay: ScriptedRelay;
+  #reads = 0;
 
   constructor(relay: ScriptedRelay) {
     this.relay = relay;
@@ -82,7 +86,8 @@ export class Visiting {
           ...(secretKey && { auth: { secretKey } }),
         }),
       information: async () => information,
-      covered: async (_, key) => rangesOf(key),
+      covered: (_, key) => this.#read(() => rangesOf(key)),
+      coveredOf: (_, keys) => this.#read(() => new Map(keys.map((key) => [key, rangesOf(key)]))),
       cover: async ({ filterKey, since, until }) =>
         change(filterKey, [...rangesOf(filterKey), { since, until }]),
       uncover: async ({ filterKey, since, until }) => {
@@ -139,6 +144,14 @@ export class Visiting {
       meter: new FetchMeter(new Registry('fetch')),
     };
     return ports;
+  }
+
+  async #read<T>(read: () => T): Promise<T> {
+    this.#reads += 1;
+    this.readsAtOnce = Math.max(this.readsAtOnce, this.#reads);
+    await nextTurn();
+    this.#reads -= 1;
+    return read();
   }
 
   #source(): Source {

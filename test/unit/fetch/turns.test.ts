@@ -91,3 +91,10 @@ describe('parts that a relay refuses', () => {
     expect(asked.filter((kind) => kind === 4)).toHaveLength(1);
   });
 });
+
+it('the ranges of many parts are read without taking every connection there is', async () => {
+  const { takes, visit, upstream } = await choosy(KINDS_MANY);
+  for (const kind of KINDS_MANY) takes.add(kind);
+  expect(await visit()).toMatchObject({ finished: true });
+  expect(upstream.readsAtOnce).toBe(1);
+});
