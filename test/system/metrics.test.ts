@@ -113,7 +113,8 @@ describe('a process that is told to stop', () => {
       const relay = await SocketClient.open(system().urls[0] ?? '');
       await publish(relay, `before the stop of ${part}`);
       await until(
-        async () => (await relay.query({ authors: [publicKeyOf(secretKeyOf('metrics'))] })).length > 0,
+        async () =>
+          (await relay.query({ authors: [publicKeyOf(secretKeyOf('metrics'))] })).length > 0,
         { what: 'the event' },
       );
       expect(await points(name, component)).toEqual([]);
