@@ -8,6 +8,7 @@ export interface CoveredRange {
 }
 
 interface RangeRow {
+  readonly filter_key: string;
   readonly since: string;
   readonly until: string;
   readonly touched: boolean;
@@ -21,23 +22,40 @@ export async function coveredRanges(
   pool: pg.Pool,
   source: number,
   filterKey: string,
-): Promise<CoveredRange[]> {
+): Promise<readonly CoveredRange[]> {
+  return (await coveredRangesOf(pool, source, [filterKey])).get(filterKey) ?? [];
+}
+
+/** The same of many filters by one question; those that have no range are left out. */
+export async function coveredRangesOf(
+  pool: pg.Pool,
+  source: number,
+  filterKeys: readonly string[],
+): Promise<ReadonlyMap<string, readonly CoveredRange[]>> {
   const { rows } = await pool.query<RangeRow>({
     name: 'covered-ranges',
-    text: `select since, until, touched_at > now() - interval '1 day' as touched
-      from fetch_ranges where source = $1 and filter_key = $2 order by since`,
-    values: [source, filterKey],
+    text: `select filter_key, since, until, touched_at > now() - interval '1 day' as touched
+      from fetch_ranges where source = $1 and filter_key = any($2::text[]) order by since`,
+    values: [source, filterKeys],
   });
   // To the day, so that reading is hardly ever writing.
   if (rows.some(({ touched }) => !touched)) {
     await pool.query({
       name: 'touch-ranges',
-      text: `update fetch_ranges set touched_at = now() where source = $1 and filter_key = $2
+      text: `update fetch_ranges set touched_at = now()
+        where source = $1 and filter_key = any($2::text[])
         and touched_at <= now() - interval '1 day'`,
-      values: [source, filterKey],
+      values: [source, filterKeys],
     });
   }
-  return rows.map(({ since, until }) => ({ since: Number(since), until: Number(until) }));
+  const ranges = new Map<string, CoveredRange[]>();
+  for (const { filter_key, since, until } of rows) {
+    const range = { since: Number(since), until: Number(until) };
+    const others = ranges.get(filter_key);
+    if (others === undefined) ranges.set(filter_key, [range]);
+    else others.push(range);
+  }
+  return ranges;
 }
 
 /**

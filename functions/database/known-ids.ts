@@ -7,7 +7,7 @@ import { withSession } from './session.ts';
 
 /**
  * The ids of those events that the database need not be given: it holds them or a newer version of
- * them, or their author deleted them by id. A few index probes an event.
+ * them, or their author deleted them by id or by address. A few index probes an event.
  */
 export async function knownIds(pool: pg.Pool, events: readonly NostrEvent[]): Promise<Set<string>> {
   if (events.length === 0) return new Set();
@@ -22,7 +22,10 @@ export async function knownIds(pool: pg.Pool, events: readonly NostrEvent[]): Pr
           or exists (select from deleted_ids x where x.key = given.key and x.author = given.author)
           or exists (select from kept k
             where k.author = given.author and k.kind = given.kind and k.d = given.d
-              and (k.created_at, given.key) > (given.created_at, k.key))`,
+              and (k.created_at, given.key) > (given.created_at, k.key))
+          or exists (select from deleted_addresses a
+            where a.author = given.author and a.kind = given.kind and a.d = given.d
+              and (a.created_at, given.key) >= (given.created_at, a.key))`,
       values: [
         plainArray(events.map(({ id }) => eventKey(id))),
         plainArray(events.map(({ pubkey }) => authorKey(pubkey))),

@@ -31,27 +31,36 @@ export function lotsOfIds({ limitMax, messageBytesMax }: RelayInformation = {}):
 
 /**
  * Fetches events by id. What a relay does not give is asked for once more in smaller lots, since
- * some take few ids at a time.
- * @returns the ids that never came, or undefined where the bounds ended it before the last one.
+ * some take few ids at a time; but where it withholds more than `withheldMax`, only as long as
+ * smaller lots bring anything.
+ * @returns the ids that it is known to withhold: all of them where they are no more than
+ *   `withheldMax`, else those that showed it. Undefined where the bounds ended it before.
  * @throws UpstreamFailure, and what `deliver` throws.
  */
 export async function fetchByIds(
   connection: Connection,
   ids: readonly string[],
+  withheldMax: number,
   options: ByIdOptions,
 ): Promise<readonly string[] | undefined> {
+  const sizes = lotsOfIds(options.information);
   let left = ids;
-  for (const lot of lotsOfIds(options.information)) {
-    const missing: string[] = [];
-    for (let at = 0; at < left.length; at += lot) {
-      const wanted = new Set(left.slice(at, at + lot));
-      for (;;) {
-        if (options.spent()) return undefined;
-        const slowed = await fetchLot(connection, wanted, options);
-        if (slowed === undefined) break;
-        if (!(await options.patience(slowed))) return undefined;
-      }
-      missing.push(...wanted);
+  for (const [n, size] of sizes.entries()) {
+    let missing: string[] = [];
+    let trusted = false;
+    for (let at = 0; at < left.length; at += size) {
+      const lacking = await fetchLot(connection, left.slice(at, at + size), options);
+      if (lacking === undefined) return undefined;
+      missing.push(...lacking);
+      if (trusted || missing.length <= withheldMax) continue;
+      // Thousands of ids asked for in small lots would take every request that a visit has.
+      const still = await trySmaller(connection, missing, sizes.slice(n + 1), options);
+      if (still === undefined) return undefined;
+      trusted = still.length < missing.length;
+      missing = still;
+      if (trusted) continue;
+      options.tally.withheld += missing.length;
+      return missing;
     }
     left = missing;
     if (left.length === 0) break;
@@ -61,11 +70,52 @@ export async function fetchByIds(
 }
 
 /**
+ * Asks for some of the missing ids in one lot of each smaller size, until one brings something.
+ * @returns what is still missing; undefined where the bounds ended it.
+ */
+async function trySmaller(
+  connection: Connection,
+  missing: string[],
+  sizes: readonly number[],
+  options: ByIdOptions,
+): Promise<string[] | undefined> {
+  for (const size of sizes) {
+    // Evenly spread: what is withheld may stand together.
+    const step = Math.max(1, Math.floor(missing.length / size));
+    const some = missing.filter((_, n) => n % step === 0).slice(0, size);
+    const lacking = await fetchLot(connection, some, options);
+    if (lacking === undefined) return undefined;
+    if (lacking.size === some.length) continue;
+    const came = new Set(some.filter((id) => !lacking.has(id)));
+    return missing.filter((id) => !came.has(id));
+  }
+  return missing;
+}
+
+/**
+ * Asks for one lot, again after each pause that the relay wants.
+ * @returns the ids that did not come; undefined where the bounds ended it.
+ */
+async function fetchLot(
+  connection: Connection,
+  ids: readonly string[],
+  options: ByIdOptions,
+): Promise<ReadonlySet<string> | undefined> {
+  const wanted = new Set(ids);
+  for (;;) {
+    if (options.spent()) return undefined;
+    const slowed = await request(connection, wanted, options);
+    if (slowed === undefined) return wanted;
+    if (!(await options.patience(slowed))) return undefined;
+  }
+}
+
+/**
  * One request. Takes what came out of the wanted ids; what a relay that asks for patience gave
  * before it did is taken, too.
  * @returns why it is to be asked again later; undefined where it has answered.
  */
-async function fetchLot(
+async function request(
   connection: Connection,
   wanted: Set<string>,
   { deliver, tally, onAnswer }: ByIdOptions,

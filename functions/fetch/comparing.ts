@@ -170,7 +170,8 @@ export class Comparing {
   /** Fetches what is needed; gives the step's end where that is not possible. */
   async #fetch({ need, complete }: Reconciled, spent: () => boolean): Promise<Step | undefined> {
     const ids = need.filter((id) => !this.#delivered.has(id));
-    const withheld = await fetchByIds(this.#connection, ids, {
+    const withheldMax = WITHHELD_SHARE_MAX * ids.length;
+    const withheld = await fetchByIds(this.#connection, ids, withheldMax, {
       deliver: (events) => this.#ports.deliver(events),
       tally: this.#tally,
       spent,
@@ -180,7 +181,7 @@ export class Comparing {
     });
     if (withheld === undefined) return { whole: [] };
     // What it announced and does not give by id, it may give by time.
-    if (withheld.length > WITHHELD_SHARE_MAX * ids.length) {
+    if (withheld.length > withheldMax) {
       this.#withheld = true;
       return { whole: [], page: true };
     }

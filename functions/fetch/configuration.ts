@@ -10,6 +10,7 @@ import {
   wholeNumber,
 } from '../cloud/configuration.ts';
 import { metricsVariables } from '../cloud/metrics/configuration.ts';
+import { retentionVariables } from '../database/retention-rules.ts';
 import { ALLOWED_LIMITS } from '../database/source-limits.ts';
 import { writeVariables } from '../policy/variables.ts';
 import { parseRelayAddress } from '../upstream/address.ts';
@@ -27,6 +28,7 @@ export const schema = z.object({
   ...metricsVariables,
   ...eventVariables,
   ...writeVariables(wholeNumber),
+  ...retentionVariables,
   FETCH_SOURCES: z
     .string()
     .default('')

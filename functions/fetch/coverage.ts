@@ -9,7 +9,13 @@ import { query } from '../upstream/query.ts';
 import { reconcile } from '../upstream/reconcile.ts';
 import { lotsOfIds } from './by-id.ts';
 import { frameBytesMaxOf } from './comparing.ts';
-import { MISSING_LOOKED_AT, RECONCILED_IDS_MAX, ROUNDS_MAX, SAMPLES } from './limits.ts';
+import {
+  MISSING_LOOKED_AT,
+  RECONCILED_IDS_MAX,
+  ROUNDS_MAX,
+  SAMPLES,
+  WITNESSES_A_SAMPLE,
+} from './limits.ts';
 import { notedInformation } from './log-in.ts';
 import type { RangePorts } from './range-work.ts';
 import type { Range } from './ranges.ts';
@@ -18,14 +24,21 @@ import type { Range } from './ranges.ts';
 export interface CoveragePorts extends Pick<RangePorts, 'held' | 'nowMs'> {
   /** Of these events, those that we want and do not have. */
   wanted(events: readonly NostrEvent[]): Promise<readonly NostrEvent[]>;
+  /** Has events stored that a measurement met; resolves when Pub/Sub has them. */
+  bring(source: Source, events: readonly NostrEvent[]): Promise<void>;
   /** From 0 to 1. */
   chance(): number;
 }
 
-/** A measurement, and where events are missing. */
+/** What says of an event what becomes of it here; all of it may be large. */
+export type Witness = NostrEvent;
+
+/** A measurement, and what is known of the events that are missing. */
 export interface Measured extends Pick<Coverage, 'theirs' | 'held' | 'method'> {
-  /** To be fetched again; empty where nothing is missing. */
-  readonly incomplete: readonly Range[];
+  /** Some of the missing events, all of which were brought to us. */
+  readonly brought: readonly Witness[];
+  /** What is to be fetched again, by which of them were stored; empty where none was. */
+  incomplete(isStored: (id: string) => boolean): readonly Range[];
 }
 
 /** Which part of a source is to be measured. */
@@ -77,13 +90,14 @@ async function byReconciliation(
       signal,
     });
     if (!complete) return undefined;
-    const missing = await reallyMissing(connection, source, need, ports);
+    const { missing, brought, isAll } = await reallyMissing(connection, source, need, ports);
     const held = items.size - have.length;
     return {
       theirs: held + missing,
       held,
       method: 'negentropy',
-      incomplete: missing === 0 ? [] : [window],
+      brought,
+      incomplete: (isStored) => (!isAll && brought.some(({ id }) => isStored(id)) ? [window] : []),
     };
   } catch (error) {
     const tooMuch =
@@ -95,38 +109,56 @@ async function byReconciliation(
 
 /**
  * How many of the ids that we lack are events that we want: some were deleted here, or have a newer
- * version, or are not taken by our rules. Where there are many, some are looked at.
+ * version, or are not taken by our rules. Where there are many, some are looked at. Those that are
+ * wanted are brought to us: of a few that is all there is to do.
  */
 async function reallyMissing(
   connection: Connection,
   source: Source,
   need: readonly string[],
   ports: CoveragePorts,
-): Promise<number> {
-  const step = Math.max(1, Math.ceil(need.length / MISSING_LOOKED_AT));
-  const looked = need.filter((_, n) => n % step === 0);
+): Promise<{ missing: number; brought: readonly Witness[]; isAll: boolean }> {
+  const looked = evenly(need, MISSING_LOOKED_AT);
   let seen = 0;
-  let missing = 0;
+  const brought: Witness[] = [];
   const [lot = 1] = lotsOfIds(notedInformation(source));
   for (let at = 0; at < looked.length; at += lot) {
     const events = await collect(connection, { ids: looked.slice(at, at + lot), limit: lot });
     const wanted = await ports.wanted(events);
     seen += events.length;
-    missing += wanted.length;
+    await ports.bring(source, wanted);
+    brought.push(...wanted.map(witnessOf));
   }
   // Of ids that it names and does not give, the others' share is supposed to be wanted.
-  return seen === 0 ? 0 : Math.ceil((need.length * missing) / seen);
+  const missing = seen === 0 ? 0 : Math.ceil((need.length * brought.length) / seen);
+  return { missing, brought, isAll: seen === need.length };
+}
+
+/** The same event without what may be large and says nothing of what becomes of it. */
+const witnessOf = (event: NostrEvent): Witness => ({
+  ...event,
+  content: '',
+  sig: '',
+  tags: event.tags.filter(([letter]) => letter === 'd').slice(0, 1),
+});
+
+/** A page of what the source has, and what of it we lack. */
+interface Sample {
+  readonly until: number;
+  readonly last: number;
+  /** The missing events that were brought to us. */
+  readonly brought: readonly Witness[];
 }
 
 /**
  * Each sample is a page that begins at its moment; its oldest second may be cut, and is left out.
- * The moments differ each time. Where events are missing, all between the two nearest samples that
- * are held whole is incomplete; where that is so at several places, so is most likely what lies
+ * The moments differ each time. Where events were lost, all between the two nearest samples without
+ * such a loss is incomplete; where that is so at several places, so is most likely what lies
  * between samples that are whole, and everything counts as incomplete.
  */
 async function bySamples(
   connection: Connection,
-  { filter, window, signal }: Question,
+  { source, filter, window, signal }: Question,
   ports: CoveragePorts,
 ): Promise<Measured> {
   const asked = { ...filter, since: window.since };
@@ -134,7 +166,7 @@ async function bySamples(
   const newest = await page(connection, asked, window.until, signal);
   const oldest = await oldestOf(connection, asked, window, newest);
   const end = newest[0]?.created_at ?? window.until;
-  const samples: { until: number; last: number; whole: boolean }[] = [];
+  const samples: Sample[] = [];
   for (let n = 0; n < SAMPLES; n += 1) {
     const place = n === 0 ? 0 : (n + ports.chance() - 0.5) / SAMPLES;
     const until = Math.round(end - (end - oldest) * place);
@@ -142,30 +174,41 @@ async function bySamples(
     const last = Math.min(until, ...events.map(({ created_at }) => created_at));
     const sure = events.filter(({ created_at }) => created_at > last);
     const sample = sure.length > 0 ? sure : events;
-    const missing = new Set((await ports.wanted(sample)).map(({ id }) => id));
-    for (const { id } of sample) seen.set(id, !missing.has(id));
-    samples.push({ until: n === 0 ? window.until : until, last, whole: missing.size === 0 });
+    const wanted = await ports.wanted(sample);
+    const missing = new Set(wanted.map(({ id }) => id));
+    for (const { id } of sample) {
+      // What an overlapping sample lacked counts, though it was brought meanwhile.
+      if (!seen.has(id)) seen.set(id, !missing.has(id));
+    }
+    const some = evenly(wanted, WITNESSES_A_SAMPLE);
+    await ports.bring(source, some);
+    const brought = some.map(witnessOf);
+    samples.push({ until: n === 0 ? window.until : until, last, brought });
   }
   const held = [...seen.values()].filter(Boolean).length;
-  const incomplete = betweenWhole(samples, window);
   return {
     theirs: seen.size,
     held,
     method: 'sampled',
-    incomplete: incomplete.length > 1 ? [window] : incomplete,
+    brought: samples.flatMap(({ brought }) => brought),
+    incomplete(isStored) {
+      const incomplete = betweenWhole(samples, window, isStored);
+      return incomplete.length > 1 ? [window] : incomplete;
+    },
   };
 }
 
 /** @param samples from new to old. */
 function betweenWhole(
-  samples: readonly { readonly until: number; readonly last: number; readonly whole: boolean }[],
+  samples: readonly Sample[],
   window: Range,
+  isStored: (id: string) => boolean,
 ): Range[] {
   const incomplete: Range[] = [];
   let until = window.until;
   let open = false;
   for (const sample of samples) {
-    if (!sample.whole) open = true;
+    if (sample.brought.some(({ id }) => isStored(id))) open = true;
     else {
       if (open) incomplete.push({ since: Math.min(sample.until + 1, until), until });
       open = false;
@@ -175,6 +218,12 @@ function betweenWhole(
   if (open) incomplete.push({ since: window.since, until });
   return incomplete;
 }
+
+/** So many of a list, from all of it. */
+const evenly = <T>(list: readonly T[], count: number): readonly T[] => {
+  const step = Math.max(1, Math.ceil(list.length / count));
+  return list.filter((_, n) => n % step === 0);
+};
 
 /** A moment at or before which the source has little or nothing, found by halving. */
 async function oldestOf(

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import type { Filter } from '../nostr/filter.ts';
 import { filterKey } from '../nostr/filter-key.ts';
 import { plainFilter } from '../nostr/plain-filter.ts';
+import { UpstreamFailure } from '../upstream/failure.ts';
 import type { RelayInformation } from '../upstream/information.ts';
 import { DEFAULT_LIMITS } from '../upstream/limits.ts';
 import {
@@ -13,6 +14,7 @@ import {
   PART_MESSAGE_SHARE,
   PART_TAG_VALUES_MAX,
   PART_VALUES_MAX,
+  PARTS_MAX,
 } from './limits.ts';
 
 /** One part of a source's filters, and what it is called where ranges are noted. */
@@ -29,15 +31,27 @@ export function partBytesMaxOf({ messageBytesMax }: RelayInformation = {}): numb
   return Math.min(PART_BYTES_MAX, Math.max(PART_BYTES_MIN, bytes));
 }
 
-/** A source's filters in parts that its messages have room for; each part once. */
+/**
+ * A source's filters in parts that its messages have room for; each part once. Where that would be
+ * too many, they are as much longer as it takes, and the source has to say what it thinks of that.
+ * @throws UpstreamFailure where even the longest ones would be too many.
+ */
 export function partsOf(filters: readonly Filter[], information?: RelayInformation): FilterPart[] {
-  const bytesMax = partBytesMaxOf(information);
   const parts = new Map<string, FilterPart>();
-  for (const filter of filters.flatMap((each) => cutFilter(each, bytesMax))) {
+  for (const filter of cutAll(filters, partBytesMaxOf(information)).flatMap(multiplied)) {
     const key = filterKey(filter);
     parts.set(key, { filter, key });
   }
   return [...parts.values()];
+}
+
+function cutAll(filters: readonly Filter[], bytesMax: number): readonly Cut[] {
+  const cuts = filters.map((filter) => lotsOfFilter(filter, bytesMax));
+  const count = cuts.reduce((sum, cut) => sum + countOf(cut), 0);
+  if (count <= PARTS_MAX) return cuts;
+  if (bytesMax < PART_BYTES_MAX) return cutAll(filters, Math.min(PART_BYTES_MAX, 2 * bytesMax));
+  const reason = `the filters are too wide: ${count} parts, ${PARTS_MAX} at most`;
+  throw new UpstreamFailure('refused', reason);
 }
 
 /**
@@ -46,25 +60,48 @@ export function partsOf(filters: readonly Filter[], information?: RelayInformati
  * alone: one more or less changes one part and leaves all others as they are. (Where a part grows
  * too large it becomes two, and two that have become small become one.)
  */
-export function cutFilter(filter: Filter, bytesMax: number): Filter[] {
+export const cutFilter = (filter: Filter, bytesMax: number): Filter[] =>
+  multiplied(lotsOfFilter(filter, bytesMax));
+
+/** A filter and the lots that its lists are cut into: each lot of one stands with each of another. */
+interface Cut {
+  readonly filter: Filter;
+  readonly lists: readonly {
+    readonly lots: readonly unknown[];
+    /** The same filter with the n-th lot in the place of the list. */
+    readonly narrowed: (filter: Filter, n: number) => Filter;
+  }[];
+}
+
+function lotsOfFilter(filter: Filter, bytesMax: number): Cut {
   const { tags, ...rest } = filter;
-  const lists = (['ids', 'authors', 'kinds'] as const).filter((name) => rest[name] !== undefined);
+  const names = (['ids', 'authors', 'kinds'] as const).filter((name) => rest[name] !== undefined);
   const letters = [...(tags?.keys() ?? [])].sort();
   // Each list has the same share, so that what is in one makes no difference to another.
-  const share = Math.floor(bytesMax / Math.max(1, lists.length + letters.length));
-  let parts: Filter[] = [filter];
-  for (const name of lists) {
+  const share = Math.floor(bytesMax / Math.max(1, names.length + letters.length));
+  const ofNames = names.map((name) => {
     const lots = lotsOf<string | number>(rest[name] ?? [], PART_VALUES_MAX, share);
-    parts = parts.flatMap((part) => lots.map((lot) => ({ ...part, [name]: lot })));
-  }
-  for (const letter of letters) {
+    return { lots, narrowed: (part: Filter, n: number) => ({ ...part, [name]: lots[n] }) };
+  });
+  const ofTags = letters.map((letter) => {
     const lots = lotsOf(tags?.get(letter) ?? [], PART_TAG_VALUES_MAX, share);
-    parts = parts.flatMap((part) =>
-      lots.map((lot) => ({ ...part, tags: new Map(part.tags).set(letter, lot) })),
-    );
-  }
-  return parts;
+    const narrowed = (part: Filter, n: number): Filter => ({
+      ...part,
+      tags: new Map(part.tags).set(letter, lots[n] ?? []),
+    });
+    return { lots, narrowed };
+  });
+  return { filter, lists: [...ofNames, ...ofTags] };
 }
+
+const countOf = ({ lists }: Cut): number =>
+  lists.reduce((product, { lots }) => product * lots.length, 1);
+
+const multiplied = ({ filter, lists }: Cut): Filter[] =>
+  lists.reduce<Filter[]>(
+    (parts, { lots, narrowed }) => parts.flatMap((part) => lots.map((_, n) => narrowed(part, n))),
+    [filter],
+  );
 
 /** About what a filter takes in a message. */
 export const filterBytes = (filter: Filter): number =>

@@ -14,11 +14,22 @@ export const PART_BYTES_MIN = 1_024;
 /** The share of an upstream's longest message that a filter may take; the rest is for NIP-77. */
 export const PART_MESSAGE_SHARE = 0.75;
 
+/**
+ * Parts of one source: a few visits' requests. Lists multiply each other, and a relay may claim to
+ * take very short messages; then parts are longer than it says.
+ */
+export const PARTS_MAX = 5_000;
+
 /** A new filter's part begins with this much of its newest past, and the older past waits its turn. */
 export const NEWS_SECONDS = 604_800;
 
-/** Parts that may be refused one after the other before the visit ends: others may be taken. */
-export const REFUSALS_MAX = 3;
+/**
+ * Parts that are refused before the one that is taken most likely is tried: with none taken, and
+ * that one refused, too, the visit ends. Each costs a request.
+ */
+export const REFUSALS_MAX = 10;
+/** Refused one after the other where some were taken: the relay may have had enough of us. */
+export const REFUSALS_IN_ROW_MAX = 100;
 
 /** Parts of one filter that a measurement looks at, chosen by chance where there are more. */
 export const MEASURED_PARTS_MAX = 12;
@@ -96,6 +107,12 @@ export const FILTER_MS_MIN = 1_000;
 
 /** Windows that a coverage figure is sampled from where the upstream has no NIP-77. */
 export const SAMPLES = 24;
+
+/** Missing events of a sample by which is seen whether they stay here once they are brought. */
+export const WITNESSES_A_SAMPLE = 20;
+
+/** When it is looked whether they have come: sixteen seconds in all, for Pub/Sub and the store. */
+export const STORED_LOOKS_MS = [250, 500, 1_000, 2_000, 4_000, 8_000] as const;
 
 /** Ids of a range of the past that is sent; one that holds more is cut. */
 export const SENT_IDS_MAX = 5_000;

@@ -3,11 +3,12 @@ import type { Coverage } from '../database/coverage.ts';
 import type { Source } from '../database/sources.ts';
 import type { Filter } from '../nostr/filter.ts';
 import { filterKey } from '../nostr/filter-key.ts';
+import { type Clock, systemClock } from '../upstream/clock.ts';
 import type { Connection } from '../upstream/connection.ts';
 import { reasonOf, UpstreamFailure } from '../upstream/failure.ts';
-import { type CoveragePorts, type Measured, measureCoverage } from './coverage.ts';
+import { type CoveragePorts, type Measured, measureCoverage, type Witness } from './coverage.ts';
 import { type FilterPart, partsOf } from './filter-parts.ts';
-import { MEASURED_PARTS_MAX } from './limits.ts';
+import { MEASURED_PARTS_MAX, STORED_LOOKS_MS } from './limits.ts';
 import { logIn, notedInformation } from './log-in.ts';
 import { missingRanges, type Range } from './ranges.ts';
 
@@ -21,6 +22,8 @@ export interface MeasurePorts extends CoveragePorts {
   covered(source: number, filterKey: string): Promise<readonly Range[]>;
   /** When a filter of a source was measured last: Unix milliseconds. */
   lastMeasuredAt(source: number, filterKey: string): Promise<number | undefined>;
+  /** Measures pauses; the system's by default. */
+  readonly clock?: Clock;
   readonly log: Log;
 }
 
@@ -42,7 +45,9 @@ interface Due {
 /**
  * Measures those filters of a source whose last figure is older than so many hours (0: none by
  * themselves), or than an operator's wish for one: the longest stretch of time that has been fetched
- * of each. What is missing is taken back from the covered ranges, so that the next visit fetches it.
+ * of each. What is missing is brought to us as far as it is in hand; where that is then stored, and
+ * more may be missing around it, the range is taken back, so that the next visit fetches it. What
+ * does not stay here whatever we do, for whatever reason, has nothing fetched again.
  * @returns the figures; none of a filter where the source does not answer.
  */
 export async function measureDue(
@@ -100,13 +105,19 @@ async function measure(
   const looked = someOf(parts, ports.chance);
   const sum = { theirs: 0, held: 0 };
   let method: Measured['method'] = looked.length < parts.length ? 'sampled' : 'negentropy';
+  const found: { readonly part: FilterPart; readonly measured: Measured }[] = [];
   for (const part of looked) {
     const question = { source, filter: part.filter, window, signal };
     const measured = await measureCoverage(connection, question, ports);
+    found.push({ part, measured });
     sum.theirs += measured.theirs;
     sum.held += measured.held;
     if (measured.method === 'sampled') method = 'sampled';
-    for (const range of measured.incomplete) {
+  }
+  const brought = found.flatMap(({ measured }) => measured.brought);
+  const stored = await storedOf(brought, ports, signal);
+  for (const { part, measured } of found) {
+    for (const range of measured.incomplete((id) => stored.has(id))) {
       await ports.uncover({ source: source.id, filterKey: part.key, ...range });
     }
   }
@@ -114,6 +125,33 @@ async function measure(
   await ports.append(coverage);
   ports.log.info('coverage measured', { url: source.url, ...coverage });
   return coverage;
+}
+
+/** The ids of those events, just brought to us, that are stored within the time for that. */
+async function storedOf(
+  brought: readonly Witness[],
+  ports: MeasurePorts,
+  signal: AbortSignal,
+): Promise<ReadonlySet<string>> {
+  let missing = brought;
+  for (const delayMs of STORED_LOOKS_MS) {
+    if (missing.length === 0 || signal.aborted) break;
+    await pause(ports.clock ?? systemClock, delayMs, signal);
+    missing = await ports.wanted(missing);
+  }
+  const missingIds = new Set(missing.map(({ id }) => id));
+  return new Set(brought.map(({ id }) => id).filter((id) => !missingIds.has(id)));
+}
+
+/** Waits; not for longer than until the signal comes. */
+async function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const cancel = clock.after(delayMs, resolve);
+  const onAbort = (): void => resolve();
+  signal.addEventListener('abort', onAbort, { once: true });
+  await promise;
+  signal.removeEventListener('abort', onAbort);
+  cancel();
 }
 
 /** Parts by chance, as many as one visit can look at: each is a sample of the whole. */

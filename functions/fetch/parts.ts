@@ -8,24 +8,34 @@ import { openPubSub, openRawPublisher } from '../cloud/pubsub.ts';
 import { readArrivals, readNotFrom } from '../database/arrivals.ts';
 import { currentPosition } from '../database/changes.ts';
 import { appendCoverage, newestCoverage, readCoverage } from '../database/coverage.ts';
-import { coveredRanges, coverRange, uncoverRange } from '../database/fetch-ranges.ts';
+import {
+  coveredRanges,
+  coveredRangesOf,
+  coverRange,
+  uncoverRange,
+} from '../database/fetch-ranges.ts';
 import { listIds, TooManyIds } from '../database/ids.ts';
 import { knownIds } from '../database/known-ids.ts';
 import { withLease } from '../database/leases.ts';
+import { listMonths } from '../database/months.ts';
 import { recordProbe, unprobedSources, waitsForProbe } from '../database/probes.ts';
 import { queryEvents } from '../database/read.ts';
+import { hasLeft } from '../database/retention-rules.ts';
 import { noteSent, readSent } from '../database/sent.ts';
 import type { Source } from '../database/sources.ts';
 import * as sources from '../database/sources.ts';
 import type { NostrEvent } from '../nostr/event.ts';
 import type { Filter } from '../nostr/filter.ts';
+import { agesOut } from '../nostr/kinds.ts';
 import { ItemsBuilder } from '../nostr/negentropy/builder.ts';
 import type { Items } from '../nostr/negentropy/items.ts';
+import { refuse } from '../nostr/result.ts';
 import { policyOf } from '../policy/rules.ts';
 import { writeRulesOf } from '../policy/variables.ts';
+import { allOf, PASSED, type WritePolicy } from '../policy/write-policy.ts';
 import type { Fault } from '../upstream/connection.ts';
 import type { FetchConfiguration } from './configuration.ts';
-import { takenOf } from './delivery.ts';
+import { Delivery, takenOf } from './delivery.ts';
 import type { Fetcher } from './handler.ts';
 import { measureDue } from './measure.ts';
 import { FetchMeter } from './meter.ts';
@@ -116,9 +126,9 @@ export function piecePorts(
   meter: FetchMeter,
 ): FetchPorts {
   const upstream = openUpstream(configuration);
-  const policy = policyOf(writeRulesOf(configuration));
+  const policy = allOf([policyOf(writeRulesOf(configuration)), stayingPolicy(configuration)]);
   const known = (events: readonly NostrEvent[]) => knownIds(pool, events);
-  return {
+  const ports: FetchPorts = {
     ...upstream,
     async connect(source: Source, signal: AbortSignal, onFault?: (fault: Fault) => void) {
       const connection = await upstream.connect(source, signal, onFault);
@@ -127,13 +137,22 @@ export function piecePorts(
     },
     known,
     async wanted(events) {
-      const taken = takenOf(events, { policy, nowMs: Date.now });
+      // What leaves by size leaves again and again, however often it is fetched.
+      const from = configuration.RETENTION_GIGABYTES === 0 ? 0 : await firstMonth(pool);
+      const taken = takenOf(events, { policy, nowMs: Date.now }).filter(
+        ({ kind, created_at }) => created_at >= from || !agesOut(kind),
+      );
       const there = await known(taken);
       return taken.filter(({ id }) => !there.has(id));
     },
+    bring: (source, events) =>
+      new Delivery(ports, source, `measure-${source.id}-${randomUUID().slice(0, 8)}`).deliver(
+        events,
+      ),
     publish,
     policy,
     covered: (source, key) => coveredRanges(pool, source, key),
+    coveredOf: (source, keys) => coveredRangesOf(pool, source, keys),
     cover: (range) => coverRange(pool, range),
     uncover: (range) => uncoverRange(pool, range),
     held: (filter, range, idsMax, signal) => heldIds(pool, filter, range, idsMax, signal),
@@ -163,7 +182,18 @@ export function piecePorts(
     log,
     meter,
   };
+  return ports;
 }
+
+/** Refuses what would leave at upkeep's next run. */
+const stayingPolicy =
+  (configuration: FetchConfiguration): WritePolicy =>
+  (event, { nowSeconds }) =>
+    hasLeft(event, configuration, nowSeconds) ? refuse('blocked: too old to be kept here') : PASSED;
+
+/** The second from which on there are months; what is older leaves first where space is short. */
+const firstMonth = async (pool: Pool): Promise<number> =>
+  (await listMonths(pool))[0]?.from ?? Number.NEGATIVE_INFINITY;
 
 /** What a visit, a measurement and a probe together reach. */
 export type FetchPorts = PiecePorts & ProbePorts & Parameters<typeof measureDue>[1];

@@ -19,6 +19,11 @@ import type { Tally } from './tally.ts';
 export interface RangePorts {
   /** Covered seconds of a source for a filter, oldest first. */
   covered(source: number, filterKey: string): Promise<readonly Range[]>;
+  /** The same of many filters at once; those that have none are left out. */
+  coveredOf(
+    source: number,
+    filterKeys: readonly string[],
+  ): Promise<ReadonlyMap<string, readonly Range[]>>;
   /** Takes a range back, so that it is fetched again. */
   uncover(range: Range & { readonly source: number; readonly filterKey: string }): Promise<void>;
   /** Notes that a range is whole. */

@@ -1,6 +1,6 @@
 import { UpstreamFailure } from '../upstream/failure.ts';
 import type { FilterPart } from './filter-parts.ts';
-import { FILTER_MS_MIN, NEWS_SECONDS, REFUSALS_MAX } from './limits.ts';
+import { FILTER_MS_MIN, NEWS_SECONDS, REFUSALS_IN_ROW_MAX, REFUSALS_MAX } from './limits.ts';
 import type { RangePorts, RangeWork } from './range-work.ts';
 import { missingRanges, type Range } from './ranges.ts';
 
@@ -11,11 +11,16 @@ export interface TurnLimits {
   readonly sinceSeconds: number;
 }
 
+export interface TurnPorts extends RangePorts {
+  /** From 0 to 1. */
+  chance(): number;
+}
+
 /** The parts of one source, and how they are fetched. */
 export interface Turns {
   readonly sourceId: number;
   readonly parts: readonly FilterPart[];
-  readonly ports: RangePorts;
+  readonly ports: TurnPorts;
   readonly limits: TurnLimits;
   readonly work: Pick<RangeWork, 'fetch'>;
   /** On the clock of the ports. */
@@ -43,27 +48,49 @@ export async function takeTurns(turns: Turns): Promise<boolean> {
   if (others.length === 0) {
     return fetchPart(turns, only, await missing(turns, only, window), turns.endsAtMs);
   }
-  const news = newsFirst(await turnsOf(turns));
+  const news = newsFirst(await turnsOf(turns), turns.ports.chance);
   await eachInTurn(turns, news, refusals, ({ part }) => newsOf(turns, part, window));
   const past = pastFirst(await turnsOf(turns), window);
-  const finished = await eachInTurn(turns, past, refusals, async ({ covered }) =>
+  const willing = past.filter(({ part }) => !refusals.parts.has(part));
+  const finished = await eachInTurn(turns, willing, refusals, async ({ covered }) =>
     missingRanges(covered, window),
   );
   refusals.rethrow();
   return finished;
 }
 
-const turnsOf = ({ parts, ports, sourceId }: Turns): Promise<Turn[]> =>
-  Promise.all(
-    parts.map(async (part) => ({ part, covered: await ports.covered(sourceId, part.key) })),
-  );
+async function turnsOf({ parts, ports, sourceId }: Turns): Promise<Turn[]> {
+  const keys = parts.map(({ key }) => key);
+  const covered = await ports.coveredOf(sourceId, keys);
+  return parts.map((part) => ({ part, covered: covered.get(part.key) ?? [] }));
+}
 
 const newestOf = ({ covered }: Turn): number => covered.at(-1)?.until ?? -1;
 
-/** Whose newest event could be oldest comes first; those that have nothing yet before all. */
-function newsFirst(turns: readonly Turn[]): Turn[] {
-  return [...turns].sort((a, b) => newestOf(a) - newestOf(b));
+/**
+ * Whose newest event could be oldest comes first; those that have nothing yet before all, and in an
+ * order by chance, since which of them are refused is not known.
+ */
+function newsFirst(turns: readonly Turn[], chance: () => number): Turn[] {
+  return shuffled(turns, chance).sort((a, b) => newestOf(a) - newestOf(b));
 }
+
+/**
+ * What to go on with where many were refused: the part that was taken last, then by chance all that
+ * ever were, then the others.
+ */
+function willingFirst(turns: readonly Turn[], chance: () => number): Turn[] {
+  const last = turns.reduce((a, b) => (newestOf(b) > newestOf(a) ? b : a));
+  const others = shuffled(turns, chance).filter((turn) => turn !== last);
+  const wasTaken = ({ covered }: Turn): boolean => covered.length > 0;
+  return [last, ...others.filter(wasTaken), ...others.filter((turn) => !wasTaken(turn))];
+}
+
+const shuffled = (turns: readonly Turn[], chance: () => number): Turn[] =>
+  turns
+    .map((turn) => ({ turn, place: chance() }))
+    .sort((a, b) => a.place - b.place)
+    .map(({ turn }) => turn);
 
 /** Only those that lack something of their past; who has come back least comes first. */
 function pastFirst(turns: readonly Turn[], window: Range): Turn[] {
@@ -77,23 +104,27 @@ function pastFirst(turns: readonly Turn[], window: Range): Turn[] {
 /** Gives each its share of the time that is left; false where one was not finished. */
 async function eachInTurn(
   turns: Turns,
-  waiting: readonly Turn[],
+  given: readonly Turn[],
   refusals: Refusals,
   gapsOf: (turn: Turn) => Promise<readonly Range[]>,
 ): Promise<boolean> {
   let finished = true;
-  for (const [n, turn] of waiting.entries()) {
+  let waiting = given;
+  for (let [turn] = waiting; turn !== undefined; [turn] = waiting) {
     const leftMs = turns.endsAtMs - turns.ports.nowMs();
     if (leftMs <= 0) return false;
-    const shareMs = Math.max(FILTER_MS_MIN, leftMs / (waiting.length - n));
+    const shareMs = Math.max(FILTER_MS_MIN, leftMs / waiting.length);
     const untilMs = turns.ports.nowMs() + Math.min(leftMs, shareMs);
+    waiting = waiting.slice(1);
     try {
-      const done = await fetchPart(turns, turn.part, await gapsOf(turn), untilMs);
-      refusals.reset();
+      const gaps = await gapsOf(turn);
+      const done = await fetchPart(turns, turn.part, gaps, untilMs);
+      if (gaps.length > 0) refusals.noteTaken();
       finished &&= done;
     } catch (error) {
-      refusals.note(error);
       finished = false;
+      const many = refusals.note(error, turn.part);
+      if (many && waiting.length > 0) waiting = willingFirst(waiting, turns.ports.chance);
     }
   }
   return finished;
@@ -141,20 +172,29 @@ async function newsOf(turns: Turns, part: FilterPart, window: Range): Promise<Ra
   return [{ ...first, since: Math.max(first.since, window.until - NEWS_SECONDS + 1) }];
 }
 
-/** A part that is refused must not keep the others from their turns; many in a row are no accident. */
+/**
+ * A part that is refused must not keep the others from their turns, however many are. But where
+ * many are, and then the one that is taken most likely, the relay takes nothing from us.
+ */
 class Refusals {
+  readonly parts = new Set<FilterPart>();
   #first: UpstreamFailure | undefined;
+  #taken = false;
   #inRow = 0;
 
-  reset(): void {
+  noteTaken(): void {
+    this.#taken = true;
     this.#inRow = 0;
   }
 
-  note(error: unknown): void {
+  /** @returns true where it is time to try the one that is taken most likely. */
+  note(error: unknown, part: FilterPart): boolean {
     if (!(error instanceof UpstreamFailure) || error.code !== 'refused') throw error;
     this.#first ??= error;
+    this.parts.add(part);
     this.#inRow += 1;
-    if (this.#inRow >= REFUSALS_MAX) throw this.#first;
+    if (this.#inRow > (this.#taken ? REFUSALS_IN_ROW_MAX : REFUSALS_MAX)) throw this.#first;
+    return this.parts.size === REFUSALS_MAX;
   }
 
   rethrow(): void {

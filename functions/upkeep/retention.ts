@@ -1,5 +1,5 @@
 import type { Month } from '../database/months.ts';
-import type { KindRetention } from './configuration.ts';
+import type { KindRetention } from '../database/retention-rules.ts';
 
 /** How long regular events stay. */
 export interface RetentionRules {

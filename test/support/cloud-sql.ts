@@ -5,8 +5,8 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import {
   createServer as createTlsServer,
-  type Server as TlsServer,
   type TLSSocket,
+  type Server as TlsServer,
 } from 'node:tls';
 import { type Authority, issue, newAuthority } from './certificates.ts';
 

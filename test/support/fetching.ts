@@ -18,6 +18,8 @@ export interface Fetching {
   storedIds(): Promise<Set<string>>;
   /** Removes these events behind everybody's back, as a fault would. */
   lose(ids: readonly string[]): Promise<void>;
+  /** Ends the leases of pieces of work that nobody does any more; gives how many there were. */
+  forgetLeases(): Promise<number>;
   /** Measures a source's coverage now, by the operators' command. */
   measure(url: string): Promise<void>;
   /** The series of a source's coverage, newest first, by the operators' command. */
@@ -106,6 +108,10 @@ export function openFetching(system: System): Fetching {
       const keys = ids.map((id) => id.slice(0, 32));
       await pool.query('delete from events where key = any($1::uuid[])', [keys]);
       await pool.query('delete from kept where key = any($1::uuid[])', [keys]);
+    },
+    async forgetLeases() {
+      const text = "delete from leases where name like 'fetch %'";
+      return (await pool.query(text)).rowCount ?? 0;
     },
     async measure(url) {
       const before = await coverage(url);

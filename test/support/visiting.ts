@@ -1,6 +1,8 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Registry } from '../../functions/cloud/metrics/registry.ts';
 import type { Coverage } from '../../functions/database/coverage.ts';
 import type { Source, SourceRun } from '../../functions/database/sources.ts';
+import { Delivery } from '../../functions/fetch/delivery.ts';
 import { measureDue } from '../../functions/fetch/measure.ts';
 import { FetchMeter } from '../../functions/fetch/meter.ts';
 import type { FetchPorts } from '../../functions/fetch/parts.ts';
@@ -33,6 +35,10 @@ export interface VisitOptions {
   readonly limits?: Partial<PieceLimits>;
   readonly information?: RelayInformation;
   readonly secretKey?: Uint8Array;
+  /** Whether the store keeps an event that it is given; it keeps all by default. */
+  readonly stays?: (event: NostrEvent) => boolean;
+  /** From 0 to 1; always a half by default. */
+  readonly chance?: () => number;
   /** Called for each event that goes into `incoming`; may throw as Pub/Sub does. */
   readonly publish?: () => void;
   /** What was stored here since the last visit, to be sent there; nothing by default. */
@@ -49,7 +55,10 @@ export class Visiting {
   readonly logged: string[] = [];
   /** How often it waited because it was told to; each time is over at once. */
   pauses = 0;
+  /** The most questions for covered ranges that waited at once: each has a connection to itself. */
+  readsAtOnce = 0;
   readonly relay: ScriptedRelay;
+  #reads = 0;
 
   constructor(relay: ScriptedRelay) {
     this.relay = relay;
@@ -67,12 +76,14 @@ export class Visiting {
     await measureDue(source, this.#ports(options), LIMITS, 1, new AbortController().signal);
   }
 
-  #ports({ information, secretKey, publish, arrivals = [] }: VisitOptions): FetchPorts {
+  #ports(options: VisitOptions): FetchPorts {
+    const { information, secretKey, publish, chance, stays, arrivals = [] } = options;
     const change = (key: string, to: readonly Range[]): void =>
       void this.ranges.set(key, mergeRanges(to));
     const rangesOf = (key: string): Range[] => this.ranges.get(key) ?? [];
     const whole = { since: 0, until: Number.MAX_SAFE_INTEGER };
-    return {
+    const ports: FetchPorts = {
+      bring: (source, events) => new Delivery(ports, source, 'measure').deliver(events),
       connect: (_, signal) =>
         connect(this.relay.url, {
           verifier: 'none',
@@ -80,7 +91,8 @@ export class Visiting {
           ...(secretKey && { auth: { secretKey } }),
         }),
       information: async () => information,
-      covered: async (_, key) => rangesOf(key),
+      covered: (_, key) => this.#read(() => rangesOf(key)),
+      coveredOf: (_, keys) => this.#read(() => new Map(keys.map((key) => [key, rangesOf(key)]))),
       cover: async ({ filterKey, since, until }) =>
         change(filterKey, [...rangesOf(filterKey), { since, until }]),
       uncover: async ({ filterKey, since, until }) => {
@@ -102,7 +114,7 @@ export class Visiting {
       publish: async ({ text }) => {
         publish?.();
         const event = JSON.parse(text) as NostrEvent;
-        this.stored.set(event.id, event);
+        if (stays?.(event) !== false) this.stored.set(event.id, event);
         return '1';
       },
       policy: () => ({ ok: true, value: undefined }),
@@ -134,7 +146,7 @@ export class Visiting {
       quarantine: async () => {},
       append: async (figure) => void this.figures.push(figure),
       lastMeasuredAt: async () => undefined,
-      chance: () => 0.5,
+      chance: chance ?? (() => 0.5),
       nowMs: Date.now,
       clock: {
         nowMs: systemClock.nowMs,
@@ -147,6 +159,15 @@ export class Visiting {
       log: { ...silentLog, info: (message) => void this.logged.push(message) },
       meter: new FetchMeter(new Registry('fetch')),
     };
+    return ports;
+  }
+
+  async #read<T>(read: () => T): Promise<T> {
+    this.#reads += 1;
+    this.readsAtOnce = Math.max(this.readsAtOnce, this.#reads);
+    await nextTurn();
+    this.#reads -= 1;
+    return read();
   }
 
   #source(): Source {

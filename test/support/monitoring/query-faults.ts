@@ -3,8 +3,8 @@ import {
   KNOWN_METRICS,
   type KnownMetric,
   type MetricKind,
-  valuesAllowed,
   type ValueType,
+  valuesAllowed,
 } from './known-metrics.ts';
 import { type LabelTerm, parseGroupBy, parseMetricFilter } from './metric-filter.ts';
 

@@ -57,4 +57,22 @@ describe('known ids', () => {
     await write(unsigned({ kind: 5, author: 6, created_at: 1_800_000_000, tags }));
     expect(await known(own, foreign)).toEqual([true, false]);
   });
+
+  it('are versions of an address up to where its author deleted it, and not later ones', async () => {
+    const at = (created_at: number, d: string) =>
+      unsigned({ kind: 30_023, author: 8, created_at, tags: [['d', d]] });
+    const [before, later, other] = [at(5, 'gone'), at(11, 'gone'), at(5, 'other')];
+    const tags = [['a', `30023:${before.pubkey}:gone`]];
+    await write(unsigned({ kind: 5, author: 8, created_at: 10, tags }));
+    expect(await known(before, at(10, 'gone'), later, other)).toEqual([true, true, false, false]);
+    await write(before);
+    expect(await known(before)).toEqual([true]);
+  });
+
+  it('are versions that are older than one which its author deleted by id', async () => {
+    const at = (created_at: number) => unsigned({ kind: 10_002, author: 9, created_at });
+    await write(at(7));
+    await write(unsigned({ kind: 5, author: 9, created_at: 20, tags: [['e', at(7).id]] }));
+    expect(await known(at(6), at(7), at(8))).toEqual([true, true, false]);
+  });
 });

@@ -5,6 +5,7 @@ import {
 } from '../../../functions/database/coverage.ts';
 import {
   coveredRanges,
+  coveredRangesOf,
   coverRange,
   uncoverRange,
 } from '../../../functions/database/fetch-ranges.ts';
@@ -334,6 +335,25 @@ describe('covered ranges', () => {
       { since: 0, until: Number.MAX_SAFE_INTEGER },
     ]);
     expect(await coveredRanges(database.pool, other.id, key)).toEqual([{ since: 0, until: 1_000 }]);
+  });
+
+  it('are read for many filters at once, for each its own', async () => {
+    const { id } = await configured();
+    await cover(id, 50, 59);
+    await cover(id, 10, 19);
+    await cover(id, 0, 9, 'k2');
+    await cover(id, 0, 9, 'k3');
+    const ranges = await coveredRangesOf(database.pool, id, [key, 'k2', 'none']);
+    const ofFirst = [
+      { since: 10, until: 19 },
+      { since: 50, until: 59 },
+    ];
+    expect(ranges).toEqual(
+      new Map([
+        [key, ofFirst],
+        ['k2', [{ since: 0, until: 9 }]],
+      ]),
+    );
   });
 
   it('are taken back where they overlap a range, and stay around it', async () => {

@@ -4,6 +4,7 @@ import {
   liveRequests,
   partsOf,
 } from '../../../functions/fetch/filter-parts.ts';
+import { PARTS_MAX } from '../../../functions/fetch/limits.ts';
 import type { Filter } from '../../../functions/nostr/filter.ts';
 import { filterKey } from '../../../functions/nostr/filter-key.ts';
 import { requestText } from '../../../functions/upstream/messages.ts';
@@ -107,6 +108,31 @@ describe('cutting', () => {
       const text = requestText('s1', [{ ...filter, since: 0, until: 1e10, limit: 500 }]);
       expect(text.length).toBeLessThanOrEqual(2_048);
     }
+  });
+});
+
+describe('the number of parts', () => {
+  const [authors, p] = [authorsOf(10_000), authorsOf(500)];
+  const wide = { authors, tags: new Map([['p', p]]) };
+
+  it('is bounded, whatever a relay says of its messages', () => {
+    const parts = partsOf([wide], { messageBytesMax: 2_048 });
+    expect(parts.length).toBeLessThanOrEqual(PARTS_MAX);
+    const pairs = parts.reduce(
+      (sum, { filter }) => sum + filter.authors!.length * filter.tags!.get('p')!.length,
+      0,
+    );
+    expect(pairs).toBe(10_000 * 500);
+  });
+
+  it('is that of all filters together, and each of them is cut alike', () => {
+    const filters = [wide, { ...wide, kinds: [1] }, { ...wide, kinds: [7] }];
+    expect(partsOf(filters, { messageBytesMax: 2_048 }).length).toBeLessThanOrEqual(PARTS_MAX);
+  });
+
+  it('is none where filters are too wide for any relay: that is said', () => {
+    const tags = new Map(['e', 'p', 'q'].map((letter) => [letter, authorsOf(10_000)]));
+    expect(() => partsOf([{ authors, tags }])).toThrow(/too wide.* parts/);
   });
 });
 

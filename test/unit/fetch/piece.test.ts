@@ -104,7 +104,7 @@ describe('a source with a filter of thousands of authors', () => {
     expect(upstream.stored.size).toBe(3_000);
   });
 
-  it('is measured as one, and what is missing is fetched again for its part alone', async () => {
+  it('is measured as one, and what is missing of any part is there again', async () => {
     const upstream = await visiting({ events, onOther: speakNegentropy(events) });
     const byNip77 = { ...source, nip77: true };
     await upstream.visit({ source: byNip77 });
@@ -118,9 +118,19 @@ describe('a source with a filter of thousands of authors', () => {
         filterKey: filterKey(source.filters[0]!),
       },
     ]);
-    const open = [...upstream.ranges.values()].filter(([first]) => first?.since !== 0);
+    expect(upstream.stored.size).toBe(3_000);
+  });
+
+  it('is fetched again for that part alone of which something is missing', async () => {
+    const upstream = await visiting({ events });
+    await upstream.visit({ source });
+    upstream.stored.delete(events[0]!.id);
+    await upstream.measure({ source });
+    const open = [...upstream.ranges.values()].filter(
+      (ranges) => ranges.length > 1 || ranges[0]!.until < NOW - 1_000,
+    );
     expect(open).toHaveLength(1);
-    await upstream.visit({ source: byNip77 });
+    await upstream.visit({ source });
     expect(upstream.stored.size).toBe(3_000);
   });
 

@@ -1,5 +1,4 @@
 import { beforeOf, type Month, monthAt } from '../../../functions/database/months.ts';
-import { parseKindRetention } from '../../../functions/upkeep/configuration.ts';
 import { type RetentionRules, retain } from '../../../functions/upkeep/retention.ts';
 
 const NOW = Date.UTC(2026, 5, 15) / 1_000;
@@ -83,20 +82,5 @@ describe('retain', () => {
 
   it('never drops the month that is under way', async () => {
     expect(await run({ days: 1, gigabytes: 0 })).not.toContain('drop y2026m06');
-  });
-});
-
-describe('parseKindRetention', () => {
-  it('reads kinds and ranges of kinds with their days', () => {
-    expect(parseKindRetention('7:90, 1000-1999:14')).toEqual([
-      { fromKind: 7, toKind: 7, days: 90 },
-      { fromKind: 1_000, toKind: 1_999, days: 14 },
-    ]);
-  });
-
-  it('refuses what it cannot read', () => {
-    for (const text of ['7', '7:0', '9-7:3', '70000:3', 'x:1', '']) {
-      expect(parseKindRetention(text)).toBeUndefined();
-    }
   });
 });
