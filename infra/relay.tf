@@ -9,9 +9,9 @@ resource "google_cloud_run_v2_service" "relay" {
   description         = "Distrise: the relay that clients speak to"
   deletion_protection = var.deletion_protection
 
-  # With a domain nobody comes past the load balancer and Cloud Armor.
-  ingress              = var.domain == "" ? "INGRESS_TRAFFIC_ALL" : "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER"
-  default_uri_disabled = var.domain != ""
+  # With a domain nobody comes past the load balancer and Cloud Armor; the run.app address then is for
+  # the pipeline, which looks at a new revision from inside the network.
+  ingress = var.domain == "" ? "INGRESS_TRAFFIC_ALL" : "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER"
   # Public, also where the organisation forbids allUsers.
   invoker_iam_disabled = true
 

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { reasonOf, UpstreamFailure } from '../upstream/failure.ts';
 import { CommandFailure, EXIT } from './exit.ts';
+import { addCheck } from './check.ts';
 import { addExport } from './export.ts';
 import { addImport } from './import.ts';
 import { addKeygen } from './keygen.ts';
@@ -18,6 +19,7 @@ Examples:
   distrise subscribe --kind 1 --since 1h
   distrise import events.jsonl.gz
   distrise export --author npub1… --output mine.jsonl
+  distrise check wss://relay.example
 
 For operators, who have the database at hand (distrise COMMAND --help):
   sources               relays that events are fetched from: list, add, pause, probe, coverage
@@ -26,6 +28,7 @@ For operators, who have the database at hand (distrise COMMAND --help):
   dead-letters          what could not be stored: list, show, replay, discard
   metrics               what is written to Cloud Monitoring, and its price
   cost                  what a month on Google Cloud costs, by profile
+  health                whether revisions do well, for the pipeline between two steps
 
 Environment:
   DISTRISE_RELAY        address of the relay where --relay is not given
@@ -60,7 +63,7 @@ function buildProgram(surroundings: Surroundings, onCode: (code: number) => void
       outputError: (text, write) => write(text.replace(/^error: /, 'distrise: ')),
     })
     .addHelpText('after', HELP);
-  for (const add of [addKeygen, addPublish, addSubscribe, addImport, addExport]) {
+  for (const add of [addKeygen, addPublish, addSubscribe, addImport, addExport, addCheck]) {
     add(program, surroundings, onCode);
   }
   return program;

@@ -3,11 +3,22 @@ import { reasonOf } from '../upstream/failure.ts';
 import { addCost } from './cost.ts';
 import { addDeadLetters } from './dead-letters.ts';
 import { CommandFailure, EXIT } from './exit.ts';
+import { addHealth } from './health.ts';
 import { addMetrics } from './metrics.ts';
 import { addProvenance } from './provenance.ts';
 import { addSources } from './sources.ts';
 import { type Surroundings, tell } from './surroundings.ts';
 import { addTrace } from './trace.ts';
+
+const COMMANDS = [
+  addSources,
+  addProvenance,
+  addTrace,
+  addDeadLetters,
+  addMetrics,
+  addCost,
+  addHealth,
+];
 
 /** Runs an operator's command line and gives its exit code. Never throws. */
 export async function runOperator(
@@ -36,8 +47,7 @@ function buildProgram(surroundings: Surroundings, onCode: (code: number) => void
       writeErr: (text) => surroundings.stderr.write(text),
       outputError: (text, write) => write(text.replace(/^error: /, 'distrise: ')),
     });
-  for (const add of [addSources, addProvenance, addTrace, addDeadLetters, addMetrics, addCost])
-    add(program, surroundings, onCode);
+  for (const add of COMMANDS) add(program, surroundings, onCode);
   return program;
 }
 

@@ -5,11 +5,11 @@ import type { Metrics } from '../cloud/metrics/registry.ts';
 import { connect } from '../upstream/connection.ts';
 import { reasonOf } from '../upstream/failure.ts';
 import { readInformation } from '../upstream/information.ts';
+import { walk } from '../upstream/walk.ts';
+import { probeEvents } from '../upstream/walk-events.ts';
 import type { ProbeConfiguration } from './configuration.ts';
-import { probeEvents } from './events.ts';
 import { Probe } from './probe.ts';
 import { tell } from './tell.ts';
-import { walk } from './walk.ts';
 
 /** A probe joined to the real network. Nothing is opened before its first run. */
 export function openProbe(configuration: ProbeConfiguration, metrics: Metrics, log: Log): Probe {

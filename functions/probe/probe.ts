@@ -2,8 +2,9 @@ import type { Log } from '../cloud/log.ts';
 import type { Metrics } from '../cloud/metrics/registry.ts';
 import type { NostrEvent } from '../nostr/event.ts';
 import type { RelayInformation } from '../upstream/information.ts';
-import { monitorEvent, type ProbeEvents } from './events.ts';
-import type { Step, WalkReport } from './walk.ts';
+import type { Step, WalkReport } from '../upstream/walk.ts';
+import type { ProbeEvents } from '../upstream/walk-events.ts';
+import { monitorEvent } from './events.ts';
 
 /** What a probe reaches of the world. */
 export interface ProbePorts {

@@ -127,3 +127,10 @@ it('a killed import goes on where it was and loses nothing', async () => {
   expect(exported.code).toBe(0);
   expect(exported.stdout.split('\n').filter((line) => line !== '')).toHaveLength(6_000);
 }, 60_000);
+
+it('a whole relay passes the check, with its limits on rates as well', async () => {
+  const { code, stdout } = await run('check', system().urls[0] ?? '');
+  expect(stdout).not.toContain('FAILED');
+  expect(stdout.match(/^ok /gm)).toHaveLength(13);
+  expect(code).toBe(0);
+});

@@ -1,4 +1,4 @@
-import { PROBE_TOPIC } from '../../functions/probe/events.ts';
+import { PROBE_TOPIC } from '../../functions/upstream/walk-events.ts';
 import { secretKeyOf } from '../support/keys.ts';
 import { SocketClient } from '../support/socket-client.ts';
 import { useSystem } from '../support/system.ts';

@@ -29,10 +29,10 @@ export async function findIdentity(
     location: configuration.METRICS_LOCATION ?? region?.split('/').at(-1) ?? NO_LOCATION,
     namespace: configuration.METRICS_NAMESPACE,
     job: env['K_SERVICE'] || component,
-    task:
-      instance === undefined
-        ? PROCESS_NAME
-        : `${instance.slice(-INSTANCE_CHARACTERS)}-${PROCESS_NAME}`,
+    // First the revision, so that an upgrade can be judged by what its own instances write.
+    task: [env['K_REVISION'], instance?.slice(-INSTANCE_CHARACTERS), PROCESS_NAME]
+      .filter((part) => part)
+      .join('-'),
   };
 }
 

@@ -29,7 +29,7 @@ export function openMonitoring(
   const name = `projects/${configuration.GOOGLE_CLOUD_PROJECT}`;
   let client: MetricServiceClient | undefined;
   const opened = (): MetricServiceClient => {
-    client ??= new MetricServiceClient(optionsOf(configuration));
+    client ??= openMetricClient(configuration);
     return client;
   };
   return {
@@ -53,6 +53,13 @@ export function openMonitoring(
       await client?.close().catch(() => undefined);
     },
   };
+}
+
+/** Google's own client, on Cloud Monitoring or on a local one. */
+export function openMetricClient(
+  configuration: Parameters<typeof optionsOf>[0],
+): MetricServiceClient {
+  return new MetricServiceClient(optionsOf(configuration));
 }
 
 type ClientOptions = NonNullable<ConstructorParameters<typeof MetricServiceClient>[0]>;

@@ -17,6 +17,7 @@ const PRODUCTS = [
   'cloudbuild',
   'cloudscheduler',
   'cloudsql',
+  'compute',
   'iam',
   'logging',
   'monitoring',

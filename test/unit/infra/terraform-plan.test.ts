@@ -203,7 +203,6 @@ function environmentOf(plan: Plan, name: keyof typeof PARSE): Record<string, str
     expect(plan.has('google_billing_budget.month[0]')).toBe(true);
     expect(plan.get('google_cloud_run_v2_service.relay')).toMatchObject({
       ingress: 'INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER',
-      default_uri_disabled: true,
     });
   });
 

@@ -1,9 +1,9 @@
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { Registry } from '../../../functions/cloud/metrics/registry.ts';
 import type { NostrEvent } from '../../../functions/nostr/event.ts';
-import { PROBE_TOPIC, probeEvents } from '../../../functions/probe/events.ts';
 import { Probe } from '../../../functions/probe/probe.ts';
-import type { WalkReport } from '../../../functions/probe/walk.ts';
+import type { WalkReport } from '../../../functions/upstream/walk.ts';
+import { PROBE_TOPIC, probeEvents } from '../../../functions/upstream/walk-events.ts';
 
 const KEY = generateSecretKey();
 const WELL: WalkReport = { times: { open: 12.4, live: 5, write: 30, read: 8, delete: 40 } };

@@ -1,8 +1,8 @@
 import type { NostrEvent } from '../nostr/event.ts';
-import type { Connection } from '../upstream/connection.ts';
-import { reasonOf } from '../upstream/failure.ts';
-import { query } from '../upstream/query.ts';
-import type { ProbeEvents } from './events.ts';
+import type { Connection } from './connection.ts';
+import { reasonOf } from './failure.ts';
+import { query } from './query.ts';
+import type { ProbeEvents } from './walk-events.ts';
 
 /** What a client does at a relay, in this order. */
 export type Step = 'open' | 'live' | 'write' | 'read' | 'delete';
@@ -61,7 +61,7 @@ export async function walk(
     await timed('open', async () => void (await connected()));
     const reader = await connected();
     const writer = open[0] as Connection;
-    await timed('live', () => seesLive(writer, reader, events.ephemeral));
+    await timed('live', () => seesLive(writer, reader, events.ephemeral, timeoutMs, ports));
     await timed('write', () => published(writer, events.regular));
     undone = writer;
     await timed('read', (endsAtMs) => looks(reader, events.regular, true, endsAtMs, ports));
@@ -86,8 +86,21 @@ async function published(connection: Connection, event: NostrEvent): Promise<voi
 }
 
 /** Subscribes, has the event published elsewhere after EOSE, and waits for it. */
-async function seesLive(writer: Connection, reader: Connection, event: NostrEvent): Promise<void> {
+async function seesLive(
+  writer: Connection,
+  reader: Connection,
+  event: NostrEvent,
+  timeoutMs: number,
+  ports: WalkPorts,
+): Promise<void> {
   let publishing: Promise<void> | undefined;
+  let state: 'waits' | 'done' | 'late' = 'waits';
+  // After EOSE silence is no fault of a subscription; here it is one.
+  void ports.pause(timeoutMs).then(() => {
+    if (state !== 'waits') return;
+    state = 'late';
+    void reader.close();
+  });
   try {
     const { kind, pubkey } = event;
     for await (const item of reader.subscribe([{ kinds: [kind], authors: [pubkey] }])) {
@@ -100,7 +113,9 @@ async function seesLive(writer: Connection, reader: Connection, event: NostrEven
     }
   } catch (error) {
     await publishing;
-    throw error;
+    throw (state as string) === 'late' ? new StepFailure('the event did not arrive live') : error;
+  } finally {
+    if (state === 'waits') state = 'done';
   }
   await publishing;
 }

@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { generateSecretKey } from 'nostr-tools/pure';
-import { type ProbeEvents, probeEvents } from '../../../functions/probe/events.ts';
-import { walk } from '../../../functions/probe/walk.ts';
 import { connect } from '../../../functions/upstream/connection.ts';
+import { walk } from '../../../functions/upstream/walk.ts';
+import { type ProbeEvents, probeEvents } from '../../../functions/upstream/walk-events.ts';
 import type { ScriptedClient, ScriptedRelay } from '../../support/scripted-relay.ts';
 import { startSmallRelay } from '../../support/small-relay.ts';
 
@@ -58,6 +58,15 @@ const silentAt =
   (kind: number): Fault =>
   (message) =>
     eventOf(message)?.kind === kind;
+/** Takes an event and shows it to nobody. */
+const keeps =
+  (kind: number): Fault =>
+  (message, client) => {
+    const event = eventOf(message);
+    if (event?.kind !== kind) return false;
+    client.send(['OK', event.id, true, '']);
+    return true;
+  };
 const forgets: Fault = (message, client) => {
   if (!asksFor(message, events.regular.id)) return false;
   client.send(['EOSE', message[1]]);
@@ -74,6 +83,7 @@ describe('the walk of a probe', () => {
   it.each<[string, Fault, string, RegExp]>([
     ['refuses the ephemeral event', refuse(events.ephemeral.kind), 'live', /refused: blocked/],
     ['does not deliver it live', silentAt(events.ephemeral.kind), 'live', /./],
+    ['takes it and delivers nothing', keeps(events.ephemeral.kind), 'live', /did not arrive live/],
     ['refuses the regular event', refuse(events.regular.kind), 'write', /refused: blocked/],
     ['never answers it', silentAt(events.regular.kind), 'write', /OK within/],
     ['does not find it again', forgets, 'read', /not found/],

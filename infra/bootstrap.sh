@@ -1,0 +1,145 @@
+#!/usr/bin/env bash
+# Prepares an empty Google Cloud project for Distrise, or takes Distrise down again.
+#   infra/bootstrap.sh --project=ID [--region=us-central1] [--environment=distrise]
+#                      [--profile=personal] [--yes]
+#   infra/bootstrap.sh --project=ID --destroy [--and-data] [--yes]
+# Safe to run again at any time. It says what it will do and asks; --yes answers for you.
+# --destroy stops all that runs and keeps all data; with --and-data the whole project goes, and for
+# 30 days "gcloud projects undelete ID" brings it back.
+set -euo pipefail
+
+PROJECT='' REGION=us-central1 ENVIRONMENT=distrise PROFILE=personal yes='' destroy='' data=''
+here=$(dirname "${BASH_SOURCE[0]}")
+
+stop() {
+  printf 'bootstrap.sh: %s\n' "$@" >&2
+  exit 1
+}
+
+for argument in "$@"; do
+  case $argument in
+  --project=*) PROJECT=${argument#*=} ;;
+  --region=*) REGION=${argument#*=} ;;
+  --environment=*) ENVIRONMENT=${argument#*=} ;;
+  --profile=*) PROFILE=${argument#*=} ;;
+  --yes) yes=yes ;;
+  --destroy) destroy=yes ;;
+  --and-data) data=yes ;;
+  *) sed -n '2,10s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+  esac
+done
+[[ $PROJECT =~ ^[a-z][a-z0-9-]{4,28}[a-z0-9]$ ]] || { sed -n '2,10s/^# \{0,1\}//p' "$0" >&2 && exit 2; }
+[[ -f $here/profiles/$PROFILE.tfvars ]] || stop "there is no profile \"$PROFILE\""
+[[ -z $data || -n $destroy ]] || stop '--and-data goes with --destroy'
+
+number=$(gcloud projects describe "$PROJECT" --format='value(projectNumber)') ||
+  stop "the project $PROJECT is not there or not yours. You are: $(gcloud config get account 2>/dev/null)" \
+    'Make it first: gcloud projects create ID, and link a billing account to it.'
+
+ask() {
+  [[ -z $yes ]] || return 0
+  local answer
+  read -r -p "$1 " answer
+  [[ $answer == "$2" ]] || stop 'Nothing was done.'
+}
+
+deployer=distrise-deployer@$PROJECT.iam.gserviceaccount.com
+state=gs://$PROJECT-distrise-state
+# Where gcloud builds submit puts the source.
+source=gs://${PROJECT}_cloudbuild
+
+# The deployer may give these roles to the accounts of the services, and no others to anybody.
+grants_condition() {
+  local list
+  list=$(sed "s/PROJECT/$PROJECT/; s/.*/'&'/" "$here/deploy/grants.txt" | paste -sd, -)
+  printf 'title: %s\nexpression: "%s"\n' 'Only the roles of Distrise' \
+    "api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly([$list])"
+}
+
+grant() {
+  gcloud projects add-iam-policy-binding "$PROJECT" --member="serviceAccount:$deployer" \
+    --format=none --quiet "$@"
+}
+
+bucket() {
+  gcloud storage buckets describe "$1" --format='value(name)' >/dev/null 2>&1 ||
+    gcloud storage buckets create "$1" --project="$PROJECT" --location="$REGION" \
+      --uniform-bucket-level-access --public-access-prevention
+  gcloud storage buckets add-iam-policy-binding "$1" --member="serviceAccount:$deployer" \
+    --role="$2" --format=none
+}
+
+prepare() {
+  local apis role
+  mapfile -t apis <"$here/deploy/apis.txt"
+  gcloud services enable "${apis[@]}" --project="$PROJECT" ||
+    stop 'The APIs could not be enabled. Has the project a billing account, and are you its owner?'
+
+  gcloud iam service-accounts describe "$deployer" --project="$PROJECT" --format=none >/dev/null 2>&1 ||
+    gcloud iam service-accounts create distrise-deployer --project="$PROJECT" \
+      --display-name='Distrise: the deployer'
+  while read -r role; do
+    grant --role="$role" --condition=None
+  done <"$here/deploy/roles.txt"
+  grants_condition | grant --role=roles/resourcemanager.projectIamAdmin \
+    --condition-from-file=/dev/stdin
+
+  bucket "$state" roles/storage.objectAdmin
+  gcloud storage buckets update "$state" --versioning
+  bucket "$source" roles/storage.objectViewer
+
+  gcloud artifacts repositories describe distrise --project="$PROJECT" --location="$REGION" \
+    --format=none >/dev/null 2>&1 ||
+    gcloud artifacts repositories create distrise --project="$PROJECT" --location="$REGION" \
+      --repository-format=docker --description='The image of Distrise'
+
+  # Cloud SQL's, Pub/Sub's and Cloud Run's own accounts come to be with the first use otherwise,
+  # and Terraform gives a role to that of Pub/Sub.
+  gcloud beta services identity create --service=pubsub.googleapis.com --project="$PROJECT" --format=none
+}
+
+# What runs and costs, but nothing that holds an event, a key or a setting.
+take_down() {
+  local name
+  for name in fetch upkeep probe; do
+    gcloud scheduler jobs delete "$name" --project="$PROJECT" --location="$REGION" --quiet ||
+      printf 'no scheduler job %s\n' "$name"
+  done
+  for name in relay fetch upkeep probe store; do
+    gcloud run services delete "$name" --project="$PROJECT" --region="$REGION" --quiet ||
+      printf 'no service %s\n' "$name"
+  done
+  for name in check migrate; do
+    gcloud run jobs delete "$name" --project="$PROJECT" --region="$REGION" --quiet ||
+      printf 'no job %s\n' "$name"
+  done
+  gcloud beta run worker-pools delete follow --project="$PROJECT" --region="$REGION" --quiet ||
+    printf 'no worker follow\n'
+  gcloud sql instances patch distrise --project="$PROJECT" --activation-policy=NEVER --quiet ||
+    printf 'no database\n'
+}
+
+if [[ -n $destroy && -n $data ]]; then
+  printf 'This deletes the project %s (%s) with everything in it: events, backups, keys.\n' "$PROJECT" "$number"
+  ask 'Type the id of the project if that is what you want:' "$PROJECT"
+  gcloud projects delete "$PROJECT" --quiet
+  printf 'Gone. For 30 days it comes back by: gcloud projects undelete %s\n' "$PROJECT"
+elif [[ -n $destroy ]]; then
+  printf '%s\n' "This stops Distrise in $PROJECT ($REGION): services, jobs and schedules are deleted," \
+    'the database is stopped. Events, backups, the queue (7 days), keys and settings stay, and the disk' \
+    'of the database still costs. A new deployment brings all of it back.'
+  ask 'Type yes to go on:' yes
+  take_down
+  printf 'Stopped. To delete the data as well: infra/bootstrap.sh --project=%s --destroy --and-data\n' "$PROJECT"
+else
+  printf '%s\n' "In the project $PROJECT ($number), region $REGION, this" \
+    "- enables $(wc -l <"$here/deploy/apis.txt") APIs (infra/deploy/apis.txt)," \
+    "- makes the account $deployer with the roles of infra/deploy/roles.txt; it can do" \
+    '  much in this project, so keep who may act as it few,' \
+    "- makes the buckets $state (Terraform's state, with versions) and $source," \
+    '- makes the repository distrise in Artifact Registry.'
+  ask 'Type yes to go on:' yes
+  prepare
+  printf '\nReady. Now:\n  gcloud builds submit --project=%s --region=%s --substitutions=_REGION=%s,_ENVIRONMENT=%s,_PROFILE=%s\n' \
+    "$PROJECT" "$REGION" "$REGION" "$ENVIRONMENT" "$PROFILE"
+fi

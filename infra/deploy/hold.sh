@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Ties the traffic of each service to the revision that serves now, so that nothing moves before the
+# release moves it, and notes that revision as the one to go back to. After a run that died halfway
+# this is the way back as well.
+set -euo pipefail
+# shellcheck source=infra/deploy/words.sh
+source infra/deploy/words.sh
+
+# The one with all traffic; where it is split, an earlier run died, and `stable` is the good one.
+serving() {
+  awk -F, '
+    $2 == 100 { whole = $3 }
+    $1 == "stable" { stable = $3 }
+    $2 + 0 > most { most = $2 + 0; largest = $3 }
+    END { print whole != "" ? whole : stable != "" ? stable : largest }'
+}
+
+rm -f "$STATE/first" "$STATE"/*.old
+touch "$STATE/first"
+services=$(gcloud run services list --project="$PROJECT" --region="$REGION" --format='value(metadata.name)') ||
+  stop 'The services cannot be listed.' 'Is the deployer allowed to? Run infra/bootstrap.sh again.' "$SERVES_ON"
+for service in store relay fetch upkeep probe; do
+  grep -qxF "$service" <<<"$services" || continue
+  entries=$(traffic "$service")
+  # Only a finished release has set this tag.
+  if [[ $service == relay && -n $(tagged stable <<<"$entries") ]]; then rm -f "$STATE/first"; fi
+  old=$(serving <<<"$entries")
+  # Terraform made it, and it never became ready.
+  [[ -n $old ]] || continue
+  say "$service stays on $old"
+  printf '%s\n' "$old" >"$STATE/$service.old"
+  move "$service" --to-revisions="$old=100" >/dev/null ||
+    stop "The traffic of $service could not be held." "$AGAIN" "$SERVES_ON"
+done

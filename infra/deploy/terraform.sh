@@ -1,0 +1,56 @@
+#!/bin/sh
+# Brings the project to what infra/*.tf says. Plain sh: the image of Terraform has no bash.
+#   terraform.sh tables   what the migration needs: network, database, accounts, its job
+#   terraform.sh all      everything else
+#   terraform.sh alerts   after the very first release: alerts on the metrics that there are now
+set -eu
+
+part=$1
+state=$PWD/.deploy
+image=$(cat "$state/image")
+cd infra
+
+stop() {
+  printf '\nSTOPPED: %s\n' "$1" >&2
+  shift
+  printf '  %s\n' "$@" >&2
+  exit 1
+}
+
+apply() {
+  terraform apply -input=false -auto-approve -lock-timeout=10m \
+    -var="project=$PROJECT" -var="region=$REGION" -var="environment=$ENVIRONMENT" \
+    -var="domain=$DOMAIN" -var="image=$image" -var-file="profiles/$PROFILE.tfvars" "$@"
+}
+
+terraform init -input=false -reconfigure \
+  -backend-config="bucket=$PROJECT-distrise-state" -backend-config="prefix=$ENVIRONMENT" ||
+  stop 'Terraform could not begin.' 'Is the state bucket there? Run infra/bootstrap.sh again.'
+
+# What this operator wants otherwise than the profile; it may be missing.
+if [ -f operator.tfvars ]; then set -- -var-file=operator.tfvars; else set --; fi
+
+case $part in
+tables) set -- "$@" -var=monitoring_policies=false -target=google_cloud_run_v2_job.migrate ;;
+all) if [ -f "$state/first" ]; then set -- "$@" -var=monitoring_policies=false; fi ;;
+alerts) if [ ! -f "$state/first" ]; then exit 0; fi ;;
+*) stop "terraform.sh knows tables, all and alerts, not \"$part\"." ;;
+esac
+
+tries=1
+# Metrics are there some minutes after the first services write them.
+[ "$part" != alerts ] || tries=5
+until apply "$@"; do
+  tries=$((tries - 1))
+  [ "$tries" -gt 0 ] ||
+    stop "Terraform stopped while it applied \"$part\"; its message stands above." \
+      'A quota: ask for more at https://console.cloud.google.com/iam-admin/quotas.' \
+      'No permission or an API: run infra/bootstrap.sh again.' \
+      'A lock that another run left behind: terraform force-unlock ID, in infra/, as it says.' \
+      'Then run the same command again; what is done already is not done twice.' \
+      'No traffic was moved: the version that served before serves on.'
+  sleep "${RETRY_SECONDS:-60}"
+done
+
+terraform output -raw relay_url >"$state/relay_url" 2>/dev/null || true
+terraform output -json dashboards >"$state/dashboards" 2>/dev/null || true

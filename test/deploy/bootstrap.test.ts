@@ -1,0 +1,154 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Operator } from '../support/deploy/pipeline.ts';
+
+const INFRA = join(import.meta.dirname, '..', '..', 'infra');
+const linesOf = (file: string) => readFileSync(join(INFRA, file), 'utf8').trimEnd().split('\n');
+const textOf = (file: string) => readFileSync(join(INFRA, file), 'utf8');
+const quoted = (text: string, pattern: RegExp) =>
+  [...new Set([...text.matchAll(pattern)].map(([, found = '']) => found))].toSorted();
+
+let operator: Operator;
+beforeEach(async () => {
+  operator = await Operator.start();
+});
+afterEach(async () => {
+  expect(operator.calls.filter(({ refused }) => refused !== undefined)).toEqual([]);
+  await operator.close();
+});
+
+const BOOTSTRAP = 'infra/bootstrap.sh --project=my-relay-123';
+const changes = () => operator.calls.filter(({ args }) => !/describe|get/.test(args.join(' ')));
+
+it('bootstrap makes APIs, account, buckets and repository, and says the next command', async () => {
+  const { code, text } = await operator.type(`${BOOTSTRAP} --yes`);
+  expect(code).toBe(0);
+  expect(text).toContain('gcloud builds submit --project=my-relay-123 --region=us-central1');
+  const { apis, roles, accounts, buckets, repositories } = operator.world;
+  expect(apis.toSorted()).toEqual(linesOf('deploy/apis.txt').toSorted());
+  expect(roles).toEqual([...linesOf('deploy/roles.txt'), 'roles/resourcemanager.projectIamAdmin']);
+  expect(accounts).toEqual(['distrise-deployer@my-relay-123.iam.gserviceaccount.com']);
+  expect(buckets).toEqual(['gs://my-relay-123-distrise-state', 'gs://my-relay-123_cloudbuild']);
+  expect(repositories).toEqual(['distrise']);
+});
+
+it('bootstrap run again changes nothing that is there', async () => {
+  await operator.type(`${BOOTSTRAP} --yes`);
+  const before = operator.world;
+  expect((await operator.type(`${BOOTSTRAP} --yes`)).code).toBe(0);
+  expect(operator.world).toEqual(before);
+});
+
+it('bootstrap goes on where it was interrupted', async () => {
+  operator.change((world) => {
+    world.faults.push({ tool: 'gcloud', call: 'buckets create', says: 'away', times: 1 });
+  });
+  expect((await operator.type(`${BOOTSTRAP} --yes`)).code).not.toBe(0);
+  expect((await operator.type(`${BOOTSTRAP} --yes`)).code).toBe(0);
+  expect(operator.world.repositories).toEqual(['distrise']);
+});
+
+it('bootstrap asks first, and does nothing without a yes', async () => {
+  const { code, text } = await operator.type(BOOTSTRAP, 'no\n');
+  expect(code).not.toBe(0);
+  expect(text).toContain('Nothing was done.');
+  expect(changes()).toEqual([]);
+  expect((await operator.type(BOOTSTRAP, 'yes\n')).code).toBe(0);
+});
+
+it.each([
+  [
+    'a project that is not there',
+    'infra/bootstrap.sh --project=other-123 --yes',
+    /not there or not yours/,
+  ],
+  ['a profile that is not there', `${BOOTSTRAP} --profile=huge --yes`, /no profile "huge"/],
+  ['a flag that it does not know', `${BOOTSTRAP} --purge`, /infra\/bootstrap\.sh --project=ID/],
+  ['no project', 'infra/bootstrap.sh --yes', /infra\/bootstrap\.sh --project=ID/],
+  [
+    'a project that is a number of words',
+    'infra/bootstrap.sh --project="a b" --yes',
+    /--project=ID/,
+  ],
+])('bootstrap with %s says so and changes nothing', async (_, command, words) => {
+  const { code, text } = await operator.type(command);
+  expect(code).not.toBe(0);
+  expect(text).toMatch(words);
+  expect(changes()).toEqual([]);
+});
+
+it('bootstrap says what to do where the APIs cannot be enabled', async () => {
+  operator.change((world) => {
+    world.faults.push({ tool: 'gcloud', call: 'services enable', says: 'billing' });
+  });
+  expect((await operator.type(`${BOOTSTRAP} --yes`)).text).toMatch(/billing account.*owner/);
+});
+
+describe('taking it down', () => {
+  beforeEach(async () => {
+    await operator.type(`${BOOTSTRAP} --yes`);
+    await operator.submit();
+  });
+
+  it('stops what runs and keeps database, buckets and keys', async () => {
+    const { code } = await operator.type(`${BOOTSTRAP} --destroy --yes`);
+    expect(code).toBe(0);
+    const { services, jobs, databaseRuns, alive, buckets } = operator.world;
+    expect([services, jobs, databaseRuns, alive]).toEqual([{}, {}, false, true]);
+    expect(buckets).toHaveLength(2);
+    const words = operator.calls.map(({ args }) => args.join(' '));
+    expect(words.filter((call) => /(sql|storage|secrets|pubsub|kms) .*delete/.test(call))).toEqual(
+      [],
+    );
+  });
+
+  it('is undone by a new deployment', async () => {
+    await operator.type(`${BOOTSTRAP} --destroy --yes`);
+    expect((await operator.submit()).code).toBe(0);
+    expect(operator.world.databaseRuns).toBe(true);
+    expect(Object.keys(operator.world.services)).toContain('relay');
+  });
+
+  it('with the data asks for the name of the project', async () => {
+    const wrong = await operator.type(`${BOOTSTRAP} --destroy --and-data`, 'yes\n');
+    expect(wrong.code).not.toBe(0);
+    expect(operator.world.alive).toBe(true);
+    const right = await operator.type(`${BOOTSTRAP} --destroy --and-data`, 'my-relay-123\n');
+    expect(right.text).toContain('gcloud projects undelete my-relay-123');
+    expect(operator.world.alive).toBe(false);
+  });
+
+  it('takes --and-data only as the second word', async () => {
+    const { code } = await operator.type(`${BOOTSTRAP} --and-data --yes`);
+    expect(code).not.toBe(0);
+    expect(operator.world.alive).toBe(true);
+  });
+});
+
+describe('the lists of bootstrap', () => {
+  it('have every API that Terraform names', () => {
+    const named = quoted(textOf('apis.tf'), /"([a-z]+\.googleapis\.com)"/g);
+    expect(named.filter((api) => !linesOf('deploy/apis.txt').includes(api))).toEqual([]);
+  });
+
+  it('have only roles that Google has', () => {
+    const path = join(import.meta.dirname, '../support/terraform/google-roles.json');
+    const known = readFileSync(path, 'utf8');
+    const roles = [...linesOf('deploy/roles.txt'), 'roles/resourcemanager.projectIamAdmin'];
+    expect(roles.filter((role) => !known.includes(`"${role}"`))).toEqual([]);
+  });
+
+  it('let the deployer grant what Terraform grants on the project, and nothing else', () => {
+    const accounts = textOf('accounts.tf');
+    const projectRoles = accounts.slice(
+      accounts.indexOf('project_roles'),
+      accounts.indexOf('topic_roles'),
+    );
+    const custom = quoted(accounts, /role_id\s*=\s*"(\w+)"/g);
+    const granted = [
+      ...quoted(projectRoles, /"(roles\/[\w.]+)"/g),
+      ...custom.map((role) => `projects/PROJECT/roles/${role}`),
+    ];
+    expect(linesOf('deploy/grants.txt').toSorted()).toEqual(granted.toSorted());
+  });
+});

@@ -1,0 +1,323 @@
+import { type BuildEnded, Operator } from '../support/deploy/pipeline.ts';
+import type { Fault, World } from '../support/deploy/world.ts';
+
+let operator: Operator;
+/** After bootstrap, and after a first deployment. */
+let ready: World;
+let deployed: World;
+beforeAll(async () => {
+  const first = await Operator.start();
+  expect((await first.type('infra/bootstrap.sh --project=my-relay-123 --yes')).code).toBe(0);
+  ready = first.world;
+  expect((await first.submit()).code).toBe(0);
+  deployed = first.world;
+  await first.close();
+}, 120_000);
+
+beforeEach(async () => {
+  operator = await Operator.start(deployed);
+});
+afterEach(async () => {
+  // Whatever a test is about: no tool was called with what it does not know.
+  expect(operator.calls.filter(({ refused }) => refused !== undefined)).toEqual([]);
+  await operator.close();
+});
+
+const failing = (tool: Fault['tool'], call: string, says: string, times?: number): Fault => ({
+  ...{ tool, call, says },
+  ...(times !== undefined && { times }),
+});
+
+/** Who has the traffic of a service. */
+const traffic = (service: string, world: World = operator.world) =>
+  Object.fromEntries(
+    (world.services[service]?.traffic ?? [])
+      .filter(({ percent }) => percent !== undefined)
+      .map(({ revision, percent }) => [revision, percent]),
+  );
+const tags = (service: string, world: World = operator.world) =>
+  Object.fromEntries(
+    (world.services[service]?.traffic ?? [])
+      .filter(({ tag }) => tag !== undefined)
+      .map(({ revision, tag }) => [tag, revision]),
+  );
+
+/** A second deployment, with one thing that goes wrong. */
+async function upgrade(fault?: Fault): Promise<BuildEnded> {
+  if (fault !== undefined) operator.change((world) => void world.faults.push(fault));
+  return operator.submit();
+}
+
+const shifts = () =>
+  operator.calls
+    .filter(({ args }) => args.slice(0, 4).join(' ') === 'run services update-traffic relay')
+    .map(({ args }) => args.find((arg) => arg.startsWith('--to-')))
+    .filter((arg) => arg !== undefined);
+
+it('the first deployment ends with a relay that has all traffic, alerts and an address', async () => {
+  operator.reset(ready);
+  const { code, text } = await operator.submit();
+  expect(code).toBe(0);
+  expect(text).toContain('The relay: wss://relay-xyz.a.run.app');
+  expect(text).toContain('https://console/1');
+  expect(traffic('relay')).toEqual({ 'relay-00002-abc': 100 });
+  expect(tags('relay')).toMatchObject({ stable: 'relay-00002-abc' });
+  expect(operator.world.alerts).toBe(true);
+});
+
+it('the first deployment makes tables before Terraform makes what needs them', async () => {
+  operator.reset(ready);
+  await operator.submit();
+  const calls = operator.calls.map(({ tool, args }) => `${tool} ${args.join(' ')}`);
+  const first = (pattern: RegExp) => calls.findIndex((call) => pattern.test(call));
+  expect(first(/apply.*-target/)).toBeLessThan(first(/jobs execute migrate/));
+  expect(first(/jobs execute migrate/)).toBeLessThan(first(/apply(?!.*-target)/));
+});
+
+it('alerts wait at the first deployment until their metrics are there', async () => {
+  operator.reset(ready);
+  operator.change((world) => {
+    world.faults.push(
+      failing('terraform', '^apply(?!.*monitoring_policies)', 'Cannot find metric', 2),
+    );
+  });
+  expect((await operator.submit()).code).toBe(0);
+  expect(operator.world.alerts).toBe(true);
+});
+
+it('an upgrade brings store in first, then the relay by 10, 50 and 100 %', async () => {
+  const { code } = await upgrade();
+  expect(code).toBe(0);
+  expect(shifts().slice(-4)).toEqual([
+    '--to-revisions=relay-00002-abc=100',
+    '--to-revisions=relay-00003-abc=10,relay-00002-abc=90',
+    '--to-revisions=relay-00003-abc=50,relay-00002-abc=50',
+    '--to-revisions=relay-00003-abc=100',
+  ]);
+  expect(tags('relay')).toEqual({ stable: 'relay-00003-abc', previous: 'relay-00002-abc' });
+  for (const service of ['store', 'fetch', 'upkeep', 'probe']) {
+    expect(traffic(service)).toEqual({ [`${service}-00003-abc`]: 100 });
+  }
+  const order = operator.calls
+    .filter(({ args, step }) => step === 'release' && args.join(' ').startsWith('run deploy'))
+    .map(({ args }) => args[2]);
+  expect(order.slice(-5)).toEqual(['store', 'relay', 'fetch', 'upkeep', 'probe']);
+});
+
+it('the image is deployed by its digest only', async () => {
+  await upgrade();
+  const images = operator.calls.flatMap(({ tool, args }) =>
+    tool === 'gcloud' ? args.filter((arg) => arg.startsWith('--image=')) : [],
+  );
+  expect(images.length).toBeGreaterThanOrEqual(7);
+  for (const image of images) expect(image).toMatch(/@sha256:[0-9a-f]{64}$/);
+});
+
+/** What stops a second deployment before any traffic moves, at which step, and in which words. */
+const BEFORE: readonly [string, (world: World) => void, string, RegExp][] = [
+  [
+    'a missing API',
+    (world) => {
+      world.apis = world.apis.filter((api) => api !== 'sqladmin.googleapis.com');
+    },
+    'preflight',
+    /sqladmin\.googleapis\.com is not enabled[\s\S]*infra\/bootstrap\.sh/,
+  ],
+  [
+    'a project that is not there',
+    (world) => {
+      world.alive = false;
+    },
+    'preflight',
+    /project my-relay-123 is not there[\s\S]*right one/,
+  ],
+  [
+    'a missing state bucket',
+    (world) => {
+      world.buckets = [];
+    },
+    'preflight',
+    /bucket for Terraform's state[\s\S]*infra\/bootstrap\.sh/,
+  ],
+  [
+    'no permission to push the image',
+    (world) => {
+      world.faults.push(failing('docker', '^push', 'denied: Permission denied'));
+    },
+    'image',
+    /could not be pushed[\s\S]*roles/,
+  ],
+  [
+    'a failing test',
+    (world) => {
+      world.faults.push(failing('npm', 'test:unit', '1 failed'));
+    },
+    'test',
+    /A test fails/,
+  ],
+  [
+    'a quota',
+    (world) => {
+      world.faults.push(failing('terraform', '^apply(?!.*-target)', 'Quota CPUS exceeded'));
+    },
+    'terraform',
+    /Quota CPUS exceeded[\s\S]*iam-admin\/quotas/,
+  ],
+  [
+    'a lock that another run left behind',
+    (world) => {
+      world.faults.push(failing('terraform', '^apply', 'Error acquiring the state lock'));
+    },
+    'tables',
+    /state lock[\s\S]*force-unlock/,
+  ],
+  [
+    'a failing migration',
+    (world) => {
+      world.faults.push(failing('gcloud', 'jobs execute migrate', 'the execution failed'));
+    },
+    'migrate',
+    /migration failed[\s\S]*gcloud logging read/,
+  ],
+];
+it.each(BEFORE)(
+  '%s stops an upgrade before traffic moves, and says what to do',
+  async (_, breakIt, step, words) => {
+    const before = operator.world;
+    operator.change(breakIt);
+    const { code, steps, text } = await operator.submit();
+    expect(code).not.toBe(0);
+    expect(steps.at(-1)).toBe(step);
+    expect(text).toMatch(words);
+    expect(text).toMatch(/serves on/);
+    expect(traffic('relay')).toEqual(traffic('relay', before));
+    expect(traffic('store')).toEqual(traffic('store', before));
+    // What was missing is there again, and so the same command goes through.
+    operator.change((world) => {
+      const { alive, apis, buckets } = before;
+      Object.assign(world, { alive, apis, buckets, faults: [] });
+    });
+    expect((await operator.submit()).code).toBe(0);
+    expect(traffic('relay')).not.toEqual(traffic('relay', before));
+  },
+);
+
+it('a region that Cloud Run does not have stops it before anything is done', async () => {
+  operator.reset(ready);
+  const { code, steps, text } = await operator.submit({ _REGION: 'mars-north1' });
+  expect([code, steps]).toEqual([1, ['preflight']]);
+  expect(text).toContain('Cloud Run has no region mars-north1');
+});
+
+it('a profile that is not there stops it, with the names of those that are', async () => {
+  operator.reset(ready);
+  const { text, steps } = await operator.submit({ _PROFILE: 'huge' });
+  expect(steps).toEqual(['preflight']);
+  expect(text).toContain('Profiles: community personal public');
+});
+
+/** What takes a release back by itself, and in which words. */
+const BACK: readonly [string, Fault, RegExp][] = [
+  [
+    'a store that does not start',
+    failing('gcloud', 'run deploy store', 'Revision is not ready'),
+    /store does not start with the new image/,
+  ],
+  [
+    'a relay that does not start',
+    failing('gcloud', 'run deploy relay', 'Revision is not ready'),
+    /relay does not start with the new image/i,
+  ],
+  [
+    'a failing conformance check',
+    failing('gcloud', 'run jobs deploy check', 'the execution failed'),
+    /does not do what it must/,
+  ],
+  [
+    'a bad error rate at 10 %',
+    failing('docker', '^run .* health', 'more than 1 % fail through our fault'),
+    /does worse at 10 % of the traffic/,
+  ],
+  [
+    'traffic that cannot be moved to 50 %',
+    failing('gcloud', 'to-revisions=relay-00003-abc=50', 'ABORTED'),
+    /could not be moved to 50 %/,
+  ],
+];
+it.each(BACK)('%s takes relay and store back, and nothing later runs', async (_, fault, words) => {
+  const { code, steps, text } = await upgrade(fault);
+  expect(code).not.toBe(0);
+  expect(steps.at(-1)).toBe('release');
+  expect(text).toMatch(words);
+  expect(text).toContain('All traffic is on relay-00002-abc again.');
+  for (const service of ['relay', 'store', 'fetch', 'upkeep', 'probe']) {
+    expect(traffic(service)).toEqual({ [`${service}-00002-abc`]: 100 });
+  }
+  expect(tags('relay')['stable']).toBe('relay-00002-abc');
+  expect(
+    operator.calls.filter(({ args }) => args.join(' ').startsWith('run deploy fetch')),
+  ).toHaveLength(0);
+});
+
+it('a release that was taken back goes through when its cause is gone', async () => {
+  await upgrade(failing('docker', '^run .* health', 'too slow', 1));
+  const { code } = await operator.submit();
+  expect(code).toBe(0);
+  expect(traffic('relay')).toEqual({ 'relay-00004-abc': 100 });
+  expect(tags('relay')).toEqual({ stable: 'relay-00004-abc', previous: 'relay-00002-abc' });
+});
+
+it('where going back fails too, it says with which command a person does it', async () => {
+  operator.change((world) => {
+    world.faults = [
+      failing('docker', '^run .* health', 'bad'),
+      { ...failing('gcloud', 'relay .*=relay-00002-abc=100', 'away'), step: 'release' },
+    ];
+  });
+  const { code, text } = await operator.submit();
+  expect(code).not.toBe(0);
+  const [command = ''] = /infra\/rollback\.sh .*--to=stable/.exec(text) ?? [];
+  operator.change((world) => {
+    world.faults = [];
+  });
+  expect(traffic('relay')).toEqual({ 'relay-00003-abc': 10, 'relay-00002-abc': 90 });
+  expect((await operator.type(command)).code).toBe(0);
+  expect(traffic('relay')).toEqual({ 'relay-00002-abc': 100 });
+});
+
+it('a run that died between two shifts is healed by the next one', async () => {
+  await upgrade();
+  operator.change(({ services: { relay } }) => {
+    const kept = relay?.traffic.filter(({ percent }) => percent === undefined) ?? [];
+    const split = [
+      { revision: 'relay-00002-abc', percent: 60 },
+      { revision: 'relay-00003-abc', percent: 40 },
+    ];
+    if (relay !== undefined) relay.traffic = [...split, ...kept];
+  });
+  const { code, text } = await operator.submit();
+  expect(code).toBe(0);
+  expect(text).toContain('relay stays on relay-00003-abc');
+  expect(traffic('relay')).toEqual({ 'relay-00004-abc': 100 });
+});
+
+it('a first deployment that died after Terraform made the services goes on', async () => {
+  operator.reset(ready);
+  operator.change((world) => {
+    world.faults.push(failing('gcloud', '^run deploy relay', 'not ready', 1));
+  });
+  const first = await operator.submit();
+  expect(first.steps.at(-1)).toBe('release');
+  const second = await operator.submit();
+  expect(second.code).toBe(0);
+  expect(traffic('relay')).toEqual({ 'relay-00002-abc': 100 });
+  expect(operator.world.alerts).toBe(true);
+});
+
+it('a function that fails after the release leaves relay and store on the new version', async () => {
+  const { code, text } = await upgrade(failing('gcloud', 'run deploy fetch', 'not ready'));
+  expect(code).not.toBe(0);
+  expect(text).toMatch(/fetch could not be brought to the new image/);
+  expect(traffic('relay')).toEqual({ 'relay-00003-abc': 100 });
+  expect(traffic('fetch')).toEqual({ 'fetch-00002-abc': 100 });
+});

@@ -1,0 +1,45 @@
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { readBuild } from '../support/deploy/pipeline.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+const SCRIPTS = ['infra', 'infra/deploy'].flatMap((folder) =>
+  readdirSync(join(ROOT, folder))
+    .filter((name) => name.endsWith('.sh'))
+    .map((name) => `${folder}/${name}`),
+);
+
+const shellcheck = (input: string, ...args: string[]) => {
+  const { status, stdout, error } = spawnSync('shellcheck', args, {
+    cwd: ROOT,
+    encoding: 'utf8',
+    input,
+  });
+  if (error !== undefined) throw new Error('install shellcheck (apt-get install shellcheck)');
+  return { status, stdout };
+};
+
+it.each(SCRIPTS)('shellcheck finds nothing in %s', (script) => {
+  expect(shellcheck('', '--external-sources', script)).toEqual({ status: 0, stdout: '' });
+});
+
+it('shellcheck would find something', () => {
+  expect(shellcheck('#!/bin/sh\nrm $1\n', '-').stdout).toContain('SC2086');
+});
+
+it.each(SCRIPTS.filter((script) => !script.endsWith('words.sh')))(
+  '%s stops at the first failure and at a name that is not set',
+  (script) => {
+    const text = readFileSync(join(ROOT, script), 'utf8');
+    expect(text).toMatch(text.startsWith('#!/bin/sh') ? /^set -eu$/m : /^set -euo pipefail$/m);
+  },
+);
+
+it('each script of the pipeline is a step of it, and each step such a script', () => {
+  const steps = new Set(readBuild().steps.map(({ args: [script] }) => script));
+  const scripts = SCRIPTS.filter(
+    (script) => script.startsWith('infra/deploy/') && !script.endsWith('words.sh'),
+  );
+  expect([...steps].toSorted()).toEqual(scripts.toSorted());
+});

@@ -1,0 +1,223 @@
+import { existsSync, readFileSync } from 'node:fs';
+import type { Call } from './commands.ts';
+import type { Entry, World } from './world.ts';
+
+/** What a tool ends with, besides its own usage. */
+export class ToolFailure extends Error {}
+
+type Answer = (call: Call, world: World) => string;
+
+const REGIONS = ['europe-west1', 'us-central1'];
+const SERVICES = ['store', 'relay', 'fetch', 'upkeep', 'probe'];
+
+const lines = (list: readonly string[]): string => list.join('\n');
+
+function inProject({ flags, words }: Call, world: World): void {
+  const project = flags['--project'] ?? words[0];
+  if (!world.alive || project !== world.project) {
+    throw new ToolFailure(`PERMISSION_DENIED: no project ${project}, or it is not yours`);
+  }
+}
+
+function existing(list: readonly string[], name: string | undefined): string {
+  if (name === undefined || !list.includes(name)) {
+    throw new ToolFailure(`NOT_FOUND: ${name} was not found`);
+  }
+  return name;
+}
+
+function serviceOf({ words: [name = ''] }: Call, world: World) {
+  const service = world.services[name];
+  if (service === undefined) throw new ToolFailure(`NOT_FOUND: Cannot find service [${name}]`);
+  return { name, service };
+}
+
+/** A new revision; its number goes on from the last one. */
+function addRevision(name: string, image: string, world: World): string {
+  world.services[name] ??= { revisions: {}, traffic: [] };
+  const { revisions } = world.services[name];
+  const revision = `${name}-${String(Object.keys(revisions).length + 1).padStart(5, '0')}-abc`;
+  revisions[revision] = image;
+  return revision;
+}
+
+const withoutTag = (traffic: readonly Entry[], tag: string): Entry[] =>
+  traffic.filter((entry) => entry.tag !== tag || entry.percent !== undefined);
+
+/** `A=10,B=90`. */
+const pairsOf = (text: string): [string, string][] =>
+  text.split(',').map((pair) => pair.split('=') as [string, string]);
+
+/** Cloud Run lists percents and tags as entries of their own. */
+function moveTraffic(call: Call, world: World): string {
+  const { service } = serviceOf(call, world);
+  const { flags } = call;
+  const revisions = Object.keys(service.revisions);
+  const byTag = flags['--to-tags'];
+  const wanted = pairsOf(flags['--to-revisions'] ?? byTag ?? '').filter(([name]) => name !== '');
+  if (wanted.length > 0) {
+    const total = wanted.reduce((sum, [, percent]) => sum + Number(percent), 0);
+    if (total !== 100) throw new ToolFailure(`INVALID_ARGUMENT: traffic adds up to ${total}`);
+    const tags = service.traffic.filter(({ tag }) => tag !== undefined);
+    const shares = wanted.map(([name, percent]) => {
+      const revision = byTag ? tags.find(({ tag }) => tag === name)?.revision : name;
+      return { revision: existing(revisions, revision), percent: Number(percent) };
+    });
+    service.traffic = [...shares, ...tags];
+  }
+  for (const [tag, revision] of pairsOf(flags['--update-tags'] ?? '')) {
+    if (tag === '') continue;
+    existing(revisions, revision);
+    service.traffic = [...withoutTag(service.traffic, tag), { tag, revision }];
+  }
+  for (const tag of (flags['--remove-tags'] ?? '').split(',')) {
+    service.traffic = withoutTag(service.traffic, tag);
+  }
+  return '';
+}
+
+const COLUMNS: Readonly<Record<string, (entry: Entry, service: string) => string>> = {
+  'status.traffic.tag': ({ tag = '' }) => tag,
+  'status.traffic.percent': ({ percent }) => String(percent ?? ''),
+  'status.traffic.revisionName': ({ revision }) => revision,
+  'status.traffic.url': ({ tag }, service) =>
+    tag === undefined ? '' : `https://${tag}---${service}-xyz.a.run.app`,
+};
+
+function describeTraffic(call: Call, world: World): string {
+  const { name, service } = serviceOf(call, world);
+  const [, columns = ''] = /^csv\[no-heading\]\((.*)\)$/.exec(call.flags['--format'] ?? '') ?? [];
+  return lines(
+    service.traffic.map((entry) =>
+      columns
+        .split(',')
+        .map((column) => (COLUMNS[column] as NonNullable<(typeof COLUMNS)[string]>)(entry, name))
+        .join(','),
+    ),
+  );
+}
+
+const add = (list: string[], name: string): string => {
+  if (list.includes(name)) throw new ToolFailure(`ALREADY_EXISTS: ${name}`);
+  list.push(name);
+  return '';
+};
+
+const drop = (from: Record<string, unknown>, { words: [name = ''] }: Call): string => {
+  existing(Object.keys(from), name);
+  delete from[name];
+  return '';
+};
+
+const deployerOf = ({ project }: World) => `distrise-deployer@${project}.iam.gserviceaccount.com`;
+
+const GCLOUD: Readonly<Record<string, Answer>> = {
+  'config get': () => 'someone@example.com',
+  'projects describe': () => '123456789',
+  'projects add-iam-policy-binding': ({ flags }, world) => {
+    existing(
+      world.accounts.map((account) => `serviceAccount:${account}`),
+      flags['--member'],
+    );
+    world.roles = [...new Set([...world.roles, flags['--role'] ?? ''])];
+    return '';
+  },
+  'projects delete': (_, world) => {
+    world.alive = false;
+    return '';
+  },
+  'services list': (_, { apis }) => lines(apis),
+  'services enable': ({ words }, world) => {
+    world.apis = [...new Set([...world.apis, ...words])];
+    return '';
+  },
+  'iam service-accounts describe': ({ words: [name] }, { accounts }) => existing(accounts, name),
+  'iam service-accounts create': (_, world) => add(world.accounts, deployerOf(world)),
+  'storage buckets describe': ({ words: [name] }, { buckets }) => existing(buckets, name),
+  'storage buckets create': ({ words: [name = ''] }, { buckets }) => add(buckets, name),
+  'storage buckets update': ({ words: [name] }, { buckets }) => existing(buckets, name),
+  'storage buckets add-iam-policy-binding': ({ words: [name] }, { buckets }) =>
+    existing(buckets, name),
+  'artifacts repositories describe': ({ words: [name] }, world) =>
+    existing(world.repositories, name),
+  'artifacts repositories create': ({ words: [name = ''] }, world) => add(world.repositories, name),
+  'run regions list': () => lines(REGIONS),
+  'run services list': (_, { services }) => lines(Object.keys(services)),
+  'run services describe': describeTraffic,
+  'run services update-traffic': moveTraffic,
+  'run services delete': (call, { services }) => drop(services, call),
+  'run deploy': (call, world) => {
+    const { name, service } = serviceOf(call, world);
+    const revision = addRevision(name, call.flags['--image'] ?? '', world);
+    const tag = call.flags['--tag'];
+    if (tag !== undefined) {
+      service.traffic = [...withoutTag(service.traffic, tag), { tag, revision }];
+    }
+    if (call.flags['--no-traffic'] === undefined) {
+      throw new ToolFailure('this stand-in deploys without traffic only');
+    }
+    return '';
+  },
+  'run jobs update': ({ words: [name], flags }, world) => {
+    world.jobs[existing(Object.keys(world.jobs), name)] = flags['--image'] ?? '';
+    return '';
+  },
+  'run jobs execute': ({ words: [name] }, { jobs }) => existing(Object.keys(jobs), name),
+  'run jobs deploy': ({ words: [name = ''], flags }, { jobs }) => {
+    jobs[name] = flags['--image'] ?? '';
+    return '';
+  },
+  'run jobs delete': (call, { jobs }) => drop(jobs, call),
+  'sql instances patch': ({ words: [name], flags }, world) => {
+    if (name !== 'distrise') throw new ToolFailure(`NOT_FOUND: ${name}`);
+    world.databaseRuns = flags['--activation-policy'] !== 'NEVER';
+    return '';
+  },
+};
+
+/** Answers like gcloud. */
+export const gcloud: Answer = (call, world) => {
+  const isLocal = call.command.startsWith('config') || call.command.startsWith('storage');
+  if (!isLocal) inProject(call, world);
+  const region = call.flags['--region'];
+  if (region !== undefined && region !== world.region) {
+    throw new ToolFailure(`NOT_FOUND: nothing in ${region}`);
+  }
+  return GCLOUD[call.command]?.(call, world) ?? '';
+};
+
+/** Answers like docker. */
+export const docker: Answer = ({ command, words: [name = ''] }) =>
+  command === 'inspect' ? `${name.split(':')[0]}@sha256:${'a'.repeat(64)}` : '';
+
+/** Answers like Terraform in infra/: what it does not find in these files it refuses. */
+export const terraform: Answer = (call, world) => {
+  const { command, words, flags } = call;
+  if (command === 'init') {
+    const [bucket = ''] = call.all('-backend-config').filter((each) => each.startsWith('bucket='));
+    return existing(world.buckets, `gs://${bucket.slice('bucket='.length)}`);
+  }
+  if (command === 'output') {
+    return words[0] === 'relay_url' ? 'wss://relay-xyz.a.run.app' : '["https://console/1"]';
+  }
+  const variables = readFileSync('variables.tf', 'utf8');
+  const values = new Map(call.all('-var').map((each) => each.split('=') as [string, string]));
+  for (const name of values.keys()) {
+    if (!variables.includes(`variable "${name}"`)) throw new ToolFailure(`no variable ${name}`);
+  }
+  for (const file of call.all('-var-file')) {
+    if (!existsSync(file)) throw new ToolFailure(`no file ${file}`);
+  }
+  const image = values.get('image') ?? '';
+  world.jobs['migrate'] ??= image;
+  world.databaseRuns = true;
+  if (flags['-target'] !== undefined) return '';
+  for (const name of SERVICES) {
+    if (world.services[name] !== undefined) continue;
+    const revision = addRevision(name, image, world);
+    const service = serviceOf({ ...call, words: [name] }, world);
+    service.service.traffic = [{ revision, percent: 100 }];
+  }
+  world.alerts ||= values.get('monitoring_policies') !== 'false';
+  return '';
+};
