@@ -1,4 +1,4 @@
-import type { Log, LogLevel } from './log.ts';
+import type { Log } from './log.ts';
 import { traceOfEvent } from './trace.ts';
 
 /**
@@ -33,6 +33,13 @@ export interface JourneyOptions {
  */
 const LINES_PER_SECOND = 20;
 const LINES_PER_SECOND_OF_ALL = 20_000;
+/** Of events that were refused: anybody can have as many of them as he likes. */
+const REFUSALS_PER_SECOND = 5;
+/** How often it is said that more happened than is logged. */
+const LEFT_SAID_SECONDS = 60;
+
+const WHAT = ['step', 'refusal', 'warning', 'error'] as const;
+type What = (typeof WHAT)[number];
 
 /** Ends of ids below this many values are followed: eight hex digits. */
 const ENDS = 2 ** 32;
@@ -46,14 +53,18 @@ export class Journey {
   readonly #below: string;
   readonly #monotonicMs: () => number;
   readonly #linesPerSecond: number;
-  readonly #written: Record<LogLevel, number> = { debug: 0, info: 0, warning: 0, error: 0 };
+  readonly #refusalsPerSecond: number;
+  /** Each has lines of its own, so that none can crowd out another. */
+  readonly #written = { step: 0, refusal: 0, warning: 0, error: 0 };
   #left = 0;
+  #leftSaidSecond = Number.NEGATIVE_INFINITY;
   #second = Number.NEGATIVE_INFINITY;
 
   constructor(options: JourneyOptions) {
     this.#log = options.log;
     this.#monotonicMs = options.monotonicMs;
     this.#linesPerSecond = Math.max(LINES_PER_SECOND, options.share * LINES_PER_SECOND_OF_ALL);
+    this.#refusalsPerSecond = (REFUSALS_PER_SECOND * this.#linesPerSecond) / LINES_PER_SECOND;
     const below = Math.round(options.share * ENDS);
     // The end of an id, since proof of work (NIP-13) leaves nothing to chance at its beginning.
     this.#below = below >= ENDS ? 'g' : below.toString(16).padStart(8, '0');
@@ -66,29 +77,42 @@ export class Journey {
 
   /** A step of an event that is followed. Never content. */
   step(step: Step, eventId: string, fields: object): void {
-    this.#write('info', step, eventId, fields);
+    this.#write('step', step, eventId, fields);
+  }
+
+  /** The event was refused, by a rule or for what it is, whether it is followed or not. */
+  refusal(step: Step, eventId: string, fields: object): void {
+    this.#write('refusal', step, eventId, fields);
   }
 
   /** A step that failed, whether the event is followed or not. */
-  failure(step: Step, eventId: string, fields: object, level: LogLevel = 'warning'): void {
+  failure(
+    step: Step,
+    eventId: string,
+    fields: object,
+    level: 'warning' | 'error' = 'warning',
+  ): void {
     this.#write(level, step, eventId, fields);
   }
 
-  #write(level: LogLevel, step: Step, event: string, fields: object): void {
+  #write(what: What, step: Step, event: string, fields: object): void {
     const second = Math.floor(this.#monotonicMs() / 1_000);
     if (second !== this.#second) this.#turn(second);
-    if (this.#written[level] >= this.#linesPerSecond) {
+    const most = what === 'refusal' ? this.#refusalsPerSecond : this.#linesPerSecond;
+    if (this.#written[what] >= most) {
       this.#left += 1;
       return;
     }
-    this.#written[level] += 1;
+    this.#written[what] += 1;
+    const level = what === 'step' || what === 'refusal' ? 'info' : what;
     this.#log[level](`event ${step}`, { trace: traceOfEvent(event), event, step, ...fields });
   }
 
   #turn(second: number): void {
     this.#second = second;
-    for (const level of Object.keys(this.#written) as LogLevel[]) this.#written[level] = 0;
-    if (this.#left === 0) return;
+    for (const what of WHAT) this.#written[what] = 0;
+    if (this.#left === 0 || second < this.#leftSaidSecond + LEFT_SAID_SECONDS) return;
+    this.#leftSaidSecond = second;
     this.#log.warning('more happened to events than is logged', { linesLeftOut: this.#left });
     this.#left = 0;
   }

@@ -52,7 +52,8 @@ export class RenewingConnector {
   async #make(): Promise<void> {
     if (this.#opening === undefined) {
       if (performance.now() < this.#notBeforeMs) {
-        if (this.#failure !== undefined) throw this.#failure;
+        // Where one is there, it may still be good, and what failed with it says more.
+        if (this.#failure !== undefined && this.#connector === undefined) throw this.#failure;
         return;
       }
       this.#opening = this.#replace().finally(() => {

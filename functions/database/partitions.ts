@@ -133,7 +133,7 @@ async function finishDrop(pool: pg.Pool): Promise<void> {
     });
   }
   await dropOrphans(pool, 'event_tags_before');
-  await inTurn(pool, (client) => client.query('delete from half_drops'));
+  await inTurn(pool, (client) => client.query('delete from half_drops where events_too'));
 }
 
 /** The time from which events go; undefined where there are none. */

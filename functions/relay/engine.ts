@@ -110,8 +110,8 @@ export async function openEngine(
     ready: true,
     async stop() {
       await poller.stop();
-      await Promise.all([incoming.close(), stored.close()]);
-      await broadcast.close();
+      // Side by side: what waits for a Pub/Sub that is away must not keep our subscription alive.
+      await Promise.all([incoming.close(), stored.close(), broadcast.close()]);
       await postgres.close();
       await pubsub.close();
     },

@@ -34,5 +34,5 @@ export const EVENT_OUTCOMES: Readonly<Record<EventOutcome, { readonly ok: boolea
 /** The outcome that a refusal's machine-readable prefix names (NIP-01). */
 export function outcomeOfRefusal(message: string): EventOutcome {
   const prefix = message.slice(0, message.indexOf(':'));
-  return prefix in EVENT_OUTCOMES ? (prefix as EventOutcome) : 'error';
+  return Object.hasOwn(EVENT_OUTCOMES, prefix) ? (prefix as EventOutcome) : 'error';
 }

@@ -30,7 +30,7 @@ export class EventSteps {
     if (fault.answer !== 'OK') return;
     const { message } = fault;
     const fields = { ...this.#connection(), policy: 'refused', accepted: false, reason: message };
-    this.#journey.failure('received', fault.id.toLowerCase(), fields, 'info');
+    this.#journey.refusal('received', fault.id.toLowerCase(), fields);
   }
 
   /** What its client is told. @param tookMs since its message came, where it is followed. */
@@ -39,7 +39,7 @@ export class EventSteps {
     if (accepted) this.#journey.step('answered', id, fields);
     // What we are to blame for, and what the event's own story is.
     else if (message.startsWith('error:')) this.#journey.failure('answered', id, fields);
-    else this.#journey.failure('answered', id, fields, 'info');
+    else this.#journey.refusal('answered', id, fields);
   }
 
   /** The request that opened the connection has a trace of its own, which groups other lines. */

@@ -74,8 +74,8 @@ export class Intake {
   askAgain(): void {
     for (const overdue of this.#parts.pending.overdue(this.#parts.nowMs())) {
       // A failure changes nothing: the event is durable, and its turn comes again.
-      const { entry, origin } = overdue;
-      this.#publish(entry, origin, this.#parts.nowMs()).catch(() => undefined);
+      const { entry, origin, acceptedAt } = overdue;
+      this.#publish(entry, origin, acceptedAt).catch(() => undefined);
     }
   }
 

@@ -31,11 +31,13 @@ export class TrafficMeter {
     let received = 0;
     let sent = 0;
     return () => {
-      const { bytesRead, bytesWritten } = socket;
+      const { bytesRead, bytesWritten, writableLength } = socket;
       this.#received.add(bytesRead - received);
-      this.#sent.add(bytesWritten - sent);
       received = bytesRead;
-      sent = bytesWritten;
+      // Node counts what still waits, and takes it back when the socket is destroyed.
+      const gone = Math.max(sent, bytesWritten - writableLength);
+      this.#sent.add(gone - sent);
+      sent = gone;
     };
   }
 }

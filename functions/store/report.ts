@@ -35,7 +35,8 @@ export function report(
     if (!acknowledge) continue;
     for (const fate of group) {
       if (fate.id !== undefined) {
-        journey.failure('stored', fate.id, { ...about, ...stepOf(fate, nowMs()) }, severity);
+        const level = severity === 'error' ? 'error' : 'warning';
+        journey.failure('stored', fate.id, { ...about, ...stepOf(fate, nowMs()) }, level);
       }
     }
   }

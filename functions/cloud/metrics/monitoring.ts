@@ -7,6 +7,8 @@ import type { SendResult } from './writer.ts';
 
 /** Cloud Monitoring, as far as metrics need it. Nothing here rejects. */
 export interface Monitoring {
+  /** Loads what the first write needs, which holds the event loop for a tenth of a second. */
+  prepare(): Promise<void>;
   write(series: readonly TimeSeries[]): Promise<SendResult>;
   /** @returns why it was refused. */
   describe(descriptor: MetricDescriptor): Promise<string | undefined>;
@@ -33,6 +35,10 @@ export function openMonitoring(
     return client;
   };
   return {
+    async prepare() {
+      // What fails here fails again at the first write, and is told there.
+      await within(opened().initialize()).catch(() => undefined);
+    },
     async write(series) {
       try {
         await within(opened().createTimeSeries({ name, timeSeries: [...series] }, ONCE));

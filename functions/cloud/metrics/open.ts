@@ -72,6 +72,8 @@ export function openMetrics({ component, configuration, env, log }: MetricsOptio
   return {
     metrics,
     start() {
+      // Now, while few are connected.
+      void monitoring.prepare();
       // Instances that started together do not all write in the same second.
       timer = setTimeout(
         () => {

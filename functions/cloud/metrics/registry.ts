@@ -11,7 +11,7 @@ import {
 } from './catalogue.ts';
 import { Distribution, type DistributionValue } from './distribution.ts';
 
-/** Counts up. */
+/** Counts up; what is not above zero changes nothing. */
 export interface Counter {
   add(by?: number): void;
 }
@@ -61,7 +61,8 @@ class CounterSeries implements Counter {
     this.labels = labels;
   }
   add(by = 1): void {
-    this.#count += by;
+    // What falls would be taken for a new start, with all of it counted again.
+    if (by > 0) this.#count += by;
   }
   take(): number {
     return this.#count;

@@ -111,7 +111,6 @@ const ALIGNERS: Readonly<Record<string, Aligner>> = {
 };
 
 /** The aligners that are known here. */
-export const ALIGNER_NAMES = Object.keys(ALIGNERS);
 
 /** Whether Cloud Monitoring would take the aligner for such a metric; throws if not. */
 export function checkAligner(name: string, kind: MetricKind, valueType: ValueType): void {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { logVariables, parseConfiguration } from '../../cloud/configuration.ts';
+import { endOnFault } from '../../cloud/last-words.ts';
 import { openLog } from '../../cloud/log.ts';
 import { findInfra } from './files.ts';
 import { startMonitoringServer } from './server.ts';
@@ -32,6 +33,7 @@ if (!configuration.ok) {
 }
 const { PORT, PAGE_PORT, INFRA_DIR, LOG_LEVEL, LOG_FORMAT } = configuration.value;
 const log = openLog({ level: LOG_LEVEL, format: LOG_FORMAT, component: 'monitoring' });
+endOnFault(log);
 
 try {
   const server = await startMonitoringServer({

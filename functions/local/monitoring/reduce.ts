@@ -56,7 +56,6 @@ const REDUCERS: Readonly<Record<string, Reducer>> = {
 };
 
 /** The reducers that are known here. */
-export const REDUCER_NAMES = ['REDUCE_NONE', ...Object.keys(REDUCERS)];
 
 /** Whether Cloud Monitoring would take the reducer for such values; throws if not. */
 export function checkReducer(name: string, valueType: ValueType): void {

@@ -6,7 +6,7 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readCall, type Tool } from './commands.ts';
-import { docker, gcloud, terraform, ToolFailure } from './tools.ts';
+import { docker, gcloud, ToolFailure, terraform } from './tools.ts';
 import { type Recorded, readWorld, writeWorld } from './world.ts';
 
 const folder = process.env['STAND_IN'] ?? '';

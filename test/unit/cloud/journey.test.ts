@@ -58,13 +58,23 @@ describe('a journey', () => {
 
   it('bounds what a flood writes, and says how much it left out', () => {
     const { journey, clock, lines } = journeyOf(0.001);
-    for (const id of ids) journey.failure('received', id, {}, 'info');
-    expect(lines()).toHaveLength(20);
-    // Failures of ours are not drowned by refusals.
+    for (const id of ids) journey.refusal('received', id, {});
+    expect(lines()).toHaveLength(5);
+    // Neither failures of ours nor the steps of followed events are drowned by refusals.
     journey.failure('answered', idOf(1), {});
-    expect(lines()).toMatchObject([{ severity: 'WARNING' }]);
+    journey.step('stored', idOf(1), {});
+    expect(lines()).toMatchObject([{ severity: 'WARNING' }, { step: 'stored' }]);
     clock.nowMs += 1_000;
-    journey.failure('received', idOf(2), {}, 'info');
-    expect(lines()).toMatchObject([{ linesLeftOut: 9_980 }, { event: idOf(2) }]);
+    journey.refusal('received', idOf(2), {});
+    expect(lines()).toMatchObject([{ linesLeftOut: 9_995 }, { event: idOf(2) }]);
+    // That is said once a minute.
+    for (const id of ids) journey.refusal('received', id, {});
+    lines();
+    clock.nowMs += 1_000;
+    journey.step('stored', idOf(3), {});
+    expect(lines()).toMatchObject([{ event: idOf(3) }]);
+    clock.nowMs += 60_000;
+    journey.step('stored', idOf(4), {});
+    expect(lines()).toMatchObject([{ linesLeftOut: 9_996 }, { event: idOf(4) }]);
   });
 });

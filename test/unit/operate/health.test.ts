@@ -1,7 +1,7 @@
 import { CATALOGUE } from '../../../functions/cloud/metrics/catalogue.ts';
 import { OURS } from '../../../functions/operate/health-read.ts';
-import { counter, distribution, metric, PROJECT } from '../../support/monitoring/wire-series.ts';
 import { openTestMonitoring, type TestMonitoring } from '../../support/monitoring/server.ts';
+import { counter, distribution, metric, PROJECT } from '../../support/monitoring/wire-series.ts';
 import { runOperate } from '../../support/run-operator.ts';
 
 const MINUTE = 60_000;

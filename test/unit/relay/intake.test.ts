@@ -186,5 +186,8 @@ describe('Intake', () => {
     clock.nowMs += 60_000;
     intake.askAgain();
     expect(published.map(({ id }) => id)).toEqual([event.id, event.id]);
+    // It was accepted once, and waits since then.
+    const times = published.map(({ meta }) => (meta as IncomingMeta).acceptedAt);
+    expect(times).toEqual([1_000, 1_000]);
   });
 });

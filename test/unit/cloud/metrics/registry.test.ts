@@ -45,6 +45,13 @@ describe('the registry of metrics', () => {
     expect(registry.size).toBe(2);
   });
 
+  it('lets no counter fall', () => {
+    const registry = new Registry('relay');
+    const sent = registry.counter('sent_bytes_total', {});
+    for (const by of [100, -40, Number.NaN]) sent.add(by);
+    expect(find(registry, 'sent_bytes_total')[0]?.value).toBe(100);
+  });
+
   it('writes a gauge once for each time that it was set', () => {
     const registry = new Registry('fetch');
     registry.gauge('fetch_coverage', { statistic: 'lowest' }).set(0.992);
