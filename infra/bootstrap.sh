@@ -85,6 +85,8 @@ prepare() {
     --condition-from-file=/dev/stdin
 
   bucket "$state" roles/storage.objectAdmin
+  # Preflight looks at the bucket itself, which that role does not include.
+  bucket "$state" roles/storage.legacyBucketReader
   gcloud storage buckets update "$state" --versioning
   bucket "$source" roles/storage.objectViewer
 

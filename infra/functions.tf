@@ -161,7 +161,7 @@ resource "google_cloud_run_v2_service" "function" {
 
   lifecycle {
     # The pipeline brings images in and moves the traffic.
-    ignore_changes = [client, client_version, traffic, template[0].revision, template[0].containers[0].image]
+    ignore_changes = [client, client_version, traffic, template[0].containers[0].image]
   }
 
   depends_on = [
@@ -234,10 +234,11 @@ resource "google_cloud_run_v2_job" "migrate" {
 resource "google_cloud_run_v2_worker_pool" "follow" {
   count = var.follow ? 1 : 0
 
-  name                = "follow"
-  location            = var.region
-  description         = "Distrise: follows other relays"
-  deletion_protection = var.deletion_protection
+  name        = "follow"
+  location    = var.region
+  description = "Distrise: follows other relays"
+  # It holds no data, and a profile without it must be able to take it away.
+  deletion_protection = false
 
   scaling {
     manual_instance_count = 1

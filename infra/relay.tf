@@ -99,7 +99,7 @@ resource "google_cloud_run_v2_service" "relay" {
 
   lifecycle {
     # The pipeline brings images in and moves the traffic.
-    ignore_changes = [client, client_version, traffic, template[0].revision, template[0].containers[0].image]
+    ignore_changes = [client, client_version, traffic, template[0].containers[0].image]
   }
 
   depends_on = [

@@ -31,7 +31,7 @@ resource "google_secret_manager_secret_version" "key" {
   secret_data_wo_version = var.key_version
 
   # A revision that still runs may read the one before.
-  deletion_policy = "DISABLE"
+  deletion_policy = "ABANDON"
 }
 
 resource "google_secret_manager_secret_iam_member" "key" {

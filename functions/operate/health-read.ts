@@ -1,8 +1,16 @@
 import { grown, grownTogether, percentile } from './health-series.ts';
 import type { SeriesReader } from './time-series.ts';
 
-/** What the relay refuses because of us; store's failures are all ours but what can never be valid. */
-export const OURS: ReadonlySet<string> = new Set(['error', 'unpublished', 'unavailable', 'poison']);
+/** Reasons of failures that are ours, of relay and store. */
+export const OURS: ReadonlySet<string> = new Set([
+  'error',
+  'unpublished',
+  'unavailable',
+  'poison',
+  // Of store: a relay had taken it, and that the two disagree is no client's fault.
+  'refused',
+  'unreadable',
+]);
 
 const DELAY_SHARE = 0.95;
 

@@ -182,11 +182,14 @@ export class Connection {
     this.#finishing = why;
     this.#endedBy ??= cause;
     this.#webSocket.pause();
+    // Both waits share the time: whoever stops counts on it.
+    const endMs = this.#parts.monotonicMs() + timeoutMs;
     await within(timeoutMs, (done) => this.#publications.whenAnswered(done));
     this.#requests.closeAll(`error: ${why}`);
     this.#reconciliations?.closeAll(`closed: ${why}`);
     this.#outbox.send(noticeMessage(`closing: ${why}`));
-    await within(timeoutMs, (done) => this.#outbox.whenEmpty(done));
+    const leftMs = Math.max(0, endMs - this.#parts.monotonicMs());
+    await within(leftMs, (done) => this.#outbox.whenEmpty(done));
     this.#close(GOING_AWAY, why);
   }
 
