@@ -2,12 +2,10 @@ import { z } from 'zod';
 import { logVariables, parseConfiguration } from '../../cloud/configuration.ts';
 import { endOnFault } from '../../cloud/last-words.ts';
 import { openLog } from '../../cloud/log.ts';
+import { serve } from '../serve.ts';
 import { startPubSubServer } from './server.ts';
 
-/**
- * The local Pub/Sub as a process. Says `{ready, port}` over its channel, if it has one, and ends
- * when that closes: a supervisor that died leaves nothing behind.
- */
+/** The local Pub/Sub as a process, see serve.ts. */
 const schema = z.object({
   PORT: z
     .string()
@@ -33,32 +31,12 @@ const { PORT, DATA_DIR, DURABLE_TOPICS, LOG_LEVEL, LOG_FORMAT } = configuration.
 const log = openLog({ level: LOG_LEVEL, format: LOG_FORMAT, component: 'pubsub' });
 endOnFault(log);
 
-try {
+await serve(log, async () => {
   const server = await startPubSubServer({
     port: PORT,
     dataDir: DATA_DIR,
     durable: DURABLE_TOPICS,
     log,
   });
-  let stopping = false;
-  const stop = (why: string) => {
-    if (stopping) return;
-    stopping = true;
-    log.info('stopping', { why });
-    server.close().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        log.error('stop failed', { error });
-        process.exit(1);
-      },
-    );
-  };
-  process.on('SIGTERM', () => stop('SIGTERM'));
-  process.on('SIGINT', () => stop('SIGINT'));
-  process.on('disconnect', () => stop('channel closed'));
-  log.info('listening', { port: server.port });
-  process.send?.({ ready: true, port: server.port });
-} catch (error) {
-  log.error('could not start', { error });
-  process.exit(1);
-}
+  return { ports: { port: server.port }, close: () => server.close() };
+});
