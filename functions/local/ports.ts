@@ -24,14 +24,27 @@ export async function checkRelayPorts(first: number, relays: number, host?: stri
  * started again, so they lie outside the range from which outgoing connections take theirs.
  */
 export async function findPorts(count: number): Promise<number[]> {
-  const ports = new Set<number>();
-  const span = portRange.to - portRange.from;
-  for (let turn = 0; ports.size < count && turn < 1000; turn += 1) {
-    const port = portRange.from + Math.floor(Math.random() * span);
-    if (!ports.has(port) && (await listenFault(port, '127.0.0.1')) === undefined) ports.add(port);
+  const ports: number[] = [];
+  for (let turn = 0; ports.length < count && turn < 1000; turn += 1) {
+    const port = nextPort();
+    if ((await listenFault(port, '127.0.0.1')) === undefined) ports.push(port);
   }
-  if (ports.size < count) throw new Error('Too few free ports on this machine.');
-  return [...ports];
+  if (ports.length < count) throw new Error('Too few free ports on this machine.');
+  return ports;
+}
+
+/** Ports of one system, with room for those that are taken. */
+const PORTS_A_PROCESS = 16;
+const span = portRange.to - portRange.from;
+/**
+ * Each process looks from a place of its own: between finding a port and listening on it lie
+ * seconds, in which two systems that start together would take each other's.
+ */
+let place = process.pid * PORTS_A_PROCESS;
+
+function nextPort(): number {
+  place += 1;
+  return portRange.from + (place % span);
 }
 
 /** Why the port cannot be listened on; undefined if it can. */

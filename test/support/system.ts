@@ -251,8 +251,10 @@ function isAlive(pid: number): boolean {
   }
 }
 
-const FIRST_PORT = 20_000;
-const LAST_PORT = 30_000;
+/** Apart from the ports of inner parts, and each of jest's workers apart from the others. */
+const PORTS_A_WORKER = 1_000;
+const FIRST_PORT = 10_000 + (Number(process.env['JEST_WORKER_ID'] ?? 0) % 9) * PORTS_A_WORKER;
+const LAST_PORT = FIRST_PORT + PORTS_A_WORKER;
 
 /** The first of `count` ports in a row that are all free, below those that the system hands out. */
 export async function freePorts(count: number): Promise<number> {

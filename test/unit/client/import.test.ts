@@ -9,6 +9,7 @@ import { type ClientInput, runClient, startClient } from '../../support/run-clie
 import { type ScriptedRelay, startScriptedRelay } from '../../support/scripted-relay.ts';
 import { signedEvent } from '../../support/signed-events.ts';
 import { startSmallRelay } from '../../support/small-relay.ts';
+import { freePorts } from '../../support/system.ts';
 import { until } from '../../support/until.ts';
 
 let folder = '';
@@ -248,12 +249,16 @@ describe('import', () => {
 
   it('gives up a relay that is gone, keeps the state, and says so by 3', async () => {
     const relay = await kept(
-      startScriptedRelay({
-        onMessage([, event], client) {
-          client.send(['OK', (event as NostrEvent).id, true, '']);
-          if (client.said.length === 100) void relay.close();
+      // Not one that another test is given as soon as it is free.
+      startScriptedRelay(
+        {
+          onMessage([, event], client) {
+            client.send(['OK', (event as NostrEvent).id, true, '']);
+            if (client.said.length === 100) void relay.close();
+          },
         },
-      }),
+        await freePorts(1),
+      ),
     );
     const path = await file('a', linesOf(events));
     const { code, report, stderr } = await importInto(relay, ['--patience', '0.5', path]);
