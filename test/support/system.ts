@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SocketClient } from './socket-client.ts';
@@ -25,7 +25,7 @@ export interface System {
   kill(part: string, signal?: NodeJS.Signals): number;
   /** Kills everything at once, as a power cut does; `start` brings it back. */
   killAll(): Promise<void>;
-  /** Starts it again after `killAll` or `stop`, on the same ports and data; waits until ready. */
+  /** Starts it again after `killAll` or `stop`, on the same ports and data; waits for every part. */
   start(): Promise<void>;
   /** Waits until every instance answers a REQ. */
   ready(timeoutMs?: number): Promise<void>;
@@ -54,7 +54,7 @@ const MAIN = new URL('../../functions/local/main.ts', import.meta.url).pathname;
  */
 const WATCHDOG = 'read -r word || kill -KILL -- "-$0"';
 
-/** Starts the system and waits until it answers. */
+/** Starts the system and waits until every part answers. */
 export async function startSystem(options: SystemOptions = {}): Promise<System> {
   const relays = options.relays ?? 1;
   const directory = options.data ?? (await mkdtemp(join(tmpdir(), 'distrise-system-')));
@@ -68,6 +68,11 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     run.start();
     try {
       await ready();
+      // The parts start side by side, so a relay may answer before a function can be called.
+      for (const name of ['FETCH_URL', 'UPKEEP_URL']) {
+        const url = new URL(run.variable(name));
+        await until(() => listens(url, run), { timeoutMs: START_TIMEOUT_MS, what: name });
+      }
     } catch (error) {
       await run.killAll();
       throw new Error(`the system did not start:\n${run.log.slice(-5_000)}`, { cause: error });
@@ -125,6 +130,17 @@ async function answers(url: string, run: Run): Promise<true> {
   } finally {
     client.terminate();
   }
+}
+
+function listens(url: URL, run: Run): Promise<true> {
+  if (!run.isRunning) throw new Error('the system has ended');
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(url.port), url.hostname, () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', reject);
+  });
 }
 
 /** The processes of one system. */
