@@ -25,8 +25,11 @@ const ZSTD_MAGIC = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
 const OTHERS: readonly (readonly [begin: Buffer, words: string])[] = [
   [Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a]), 'packed by xz: xz -dc FILE | distrise import -'],
   [Buffer.from('BZh'), 'packed by bzip2: bzip2 -dc FILE | distrise import -'],
-  [Buffer.from('SQLite'), 'an SQLite database; "Moving from" in README.md exports it'],
-  [Buffer.from('PGDMP'), 'PostgreSQL\'s own dump; "Moving from" in README.md exports the events'],
+  [Buffer.from('SQLite'), 'an SQLite database; "Move from another relay" in README.md exports it'],
+  [
+    Buffer.from('PGDMP'),
+    'PostgreSQL\'s own dump; "Move from another relay" in README.md exports the events',
+  ],
 ];
 const BEGIN_BYTES = 6;
 
