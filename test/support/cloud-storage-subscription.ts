@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { PubSub } from '@google-cloud/pubsub';
 import { openPuller, type PulledMessage } from '../../functions/cloud/pull.ts';
+import type { NostrEvent } from '../../functions/nostr/event.ts';
+import { until } from './until.ts';
 
 /**
  * What Pub/Sub's Cloud Storage subscription of `infra/archive.tf` does, with a folder in place of
@@ -11,8 +13,8 @@ import { openPuller, type PulledMessage } from '../../functions/cloud/pull.ts';
  * same messages in another object; objects named by the time at which they began, and a UUID.
  */
 export interface CloudStorageSubscription {
-  /** Writes what waits, until nothing does; gives the paths of the objects of this call. */
-  write(options?: WriteOptions): Promise<string[]>;
+  /** Writes what comes until it has written all these events; gives the paths of the objects. */
+  write(events: readonly NostrEvent[], options?: WriteOptions): Promise<string[]>;
   close(): Promise<void>;
 }
 
@@ -22,6 +24,8 @@ export interface WriteOptions {
   /** The first object is written, but what becomes of that is not heard: it is written again. */
   readonly forgetFirst?: boolean;
 }
+
+const TIMEOUT_MS = 60_000;
 
 export async function subscribeStorage(
   pubsub: PubSub,
@@ -41,14 +45,26 @@ export async function subscribeStorage(
     return messages;
   };
   return {
-    async write({ messagesMax = 1_000, forgetFirst = false } = {}) {
+    async write(events, { messagesMax = 1_000, forgetFirst = false } = {}) {
       const objects: string[] = [];
-      for (let isForgotten = forgetFirst; ; isForgotten = false) {
+      const missing = new Set(events.map(({ id }) => id));
+      let isForgotten = forgetFirst;
+      const writeOne = async (): Promise<boolean> => {
         const messages = await pullObject(messagesMax);
-        if (messages.length === 0) return objects;
-        objects.push(await writeObject(bucket, messages));
-        if (!isForgotten) await puller.acknowledge(messages.map(({ ackId }) => ackId));
-      }
+        if (messages.length === 0) return false;
+        const path = await writeObject(bucket, messages);
+        objects.push(path);
+        if (isForgotten) {
+          isForgotten = false;
+          return false;
+        }
+        await puller.acknowledge(messages.map(({ ackId }) => ackId));
+        const content = await readFile(path, 'utf8');
+        for (const id of missing) if (content.includes(id)) missing.delete(id);
+        return missing.size === 0;
+      };
+      await until(writeOne, { timeoutMs: TIMEOUT_MS, what: `${events.length} archived events` });
+      return objects;
     },
     close: () => puller.close(),
   };
