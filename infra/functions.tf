@@ -85,7 +85,7 @@ resource "google_cloud_run_v2_service" "function" {
   }
 
   template {
-    service_account                  = google_service_account.service[each.key].email
+    service_account                  = data.google_service_account.service[each.key].email
     execution_environment            = "EXECUTION_ENVIRONMENT_GEN2"
     timeout                          = "${each.value.seconds}s"
     max_instance_request_concurrency = var.functions[each.key].concurrency
@@ -181,7 +181,7 @@ resource "google_cloud_run_v2_job" "migrate" {
     task_count = 1
 
     template {
-      service_account = google_service_account.service["upkeep"].email
+      service_account = data.google_service_account.service["upkeep"].email
       timeout         = "3600s"
       # The pipeline stops at a failure and says so; trying again by itself would hide it.
       max_retries = 0
@@ -245,7 +245,7 @@ resource "google_cloud_run_v2_worker_pool" "follow" {
   }
 
   template {
-    service_account = google_service_account.service["fetch"].email
+    service_account = data.google_service_account.service["fetch"].email
 
     vpc_access {
       egress = "PRIVATE_RANGES_ONLY"

@@ -4,8 +4,9 @@ terraform {
 
   required_providers {
     google = {
-      source  = "hashicorp/google"
-      version = "~> 7.45"
+      source = "hashicorp/google"
+      # One version and no range: every build gets what the tests know (test/support/terraform).
+      version = "= 7.45.0"
     }
   }
 
