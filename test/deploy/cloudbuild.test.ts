@@ -73,7 +73,7 @@ it('the steps keep their order: what can fail without harm comes first', () => {
 it('the build runs as the account that bootstrap makes', () => {
   const [, account] = /serviceAccounts\/([\w-]+)@/.exec(String(build['serviceAccount'])) ?? [];
   const bootstrap = readFileSync(join(ROOT, 'infra', 'bootstrap.sh'), 'utf8');
-  expect(bootstrap).toContain(`service-accounts create ${account} `);
+  expect(bootstrap).toContain(`  account ${account} `);
 });
 
 it('Terraform of the pipeline is one that infra/ allows', () => {

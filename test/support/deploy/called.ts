@@ -21,6 +21,8 @@ export function commandsIn(script: string): string[] {
     const known = Object.keys(COMMANDS.gcloud).filter((command) =>
       `${words} `.startsWith(`${command} `),
     );
-    return known.toSorted((one, other) => other.length - one.length)[0] ?? words.trim();
+    return (
+      known.toSorted((one, other) => other.length - one.length)[0] ?? words.split(' -')[0]!.trim()
+    );
   });
 }
