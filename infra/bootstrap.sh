@@ -116,7 +116,7 @@ bucket() {
 }
 
 prepare() {
-  local apis role
+  local apis role condition
   mapfile -t apis <"$here/deploy/apis.txt"
   gcloud services enable "${apis[@]}" --project="$PROJECT" ||
     stop 'The APIs could not be enabled. Has the project a billing account, and are you its owner?'
@@ -126,8 +126,11 @@ prepare() {
   while read -r role; do
     grant --role="$role" --condition=None
   done <"$here/deploy/roles.txt"
-  grants_condition | grant --role=roles/resourcemanager.projectIamAdmin \
-    --condition-from-file=/dev/stdin
+  # A file, not a pipe: a gcloud that ends before it has read a pipe would end this script as well.
+  condition=$(mktemp)
+  grants_condition >"$condition"
+  grant --role=roles/resourcemanager.projectIamAdmin --condition-from-file="$condition"
+  rm -f "$condition"
   accounts_of_services
   custom_roles
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Operator } from '../support/deploy/pipeline.ts';
+import type { World } from '../support/deploy/world.ts';
 
 const INFRA = join(import.meta.dirname, '..', '..', 'infra');
 const linesOf = (file: string) => readFileSync(join(INFRA, file), 'utf8').trimEnd().split('\n');
@@ -103,10 +104,15 @@ it('bootstrap says what to do where the APIs cannot be enabled', async () => {
 });
 
 describe('taking it down', () => {
-  beforeEach(async () => {
-    await operator.type(`${BOOTSTRAP} --yes`);
-    await operator.submit();
-  });
+  let deployed: World;
+  beforeAll(async () => {
+    const first = await Operator.start();
+    await first.type(`${BOOTSTRAP} --yes`);
+    await first.submit();
+    deployed = first.world;
+    await first.close();
+  }, 120_000);
+  beforeEach(() => operator.reset(deployed));
 
   it('stops what runs and keeps database, buckets and keys', async () => {
     const { code } = await operator.type(`${BOOTSTRAP} --destroy --yes`);

@@ -151,9 +151,8 @@ describe('the deployer cannot make itself more than it is:', () => {
     const giving = calls.filter(({ args }) =>
       args.includes('--role=roles/resourcemanager.projectIamAdmin'),
     );
-    expect(giving.map(({ args }) => args.includes('--condition-from-file=/dev/stdin'))).toEqual([
-      true,
-    ]);
+    expect(giving).toHaveLength(1);
+    expect(giving[0]?.args.some((arg) => arg.startsWith('--condition-from-file='))).toBe(true);
   });
 
   it('custom roles hold only what Google has, and nothing that sets a policy', () => {
