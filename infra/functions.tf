@@ -285,6 +285,21 @@ resource "google_cloud_run_v2_worker_pool" "follow" {
           value = env.value
         }
       }
+
+      dynamic "env" {
+        for_each = local.functions.fetch.secrets
+
+        content {
+          name = env.key
+
+          value_source {
+            secret_key_ref {
+              secret  = google_secret_manager_secret.key[env.value].secret_id
+              version = google_secret_manager_secret_version.key[env.value].version
+            }
+          }
+        }
+      }
     }
   }
 
@@ -295,6 +310,7 @@ resource "google_cloud_run_v2_worker_pool" "follow" {
   depends_on = [
     google_project_iam_member.service,
     google_pubsub_topic_iam_member.service,
+    google_secret_manager_secret_iam_member.key,
     google_sql_user.service,
   ]
 }

@@ -5,7 +5,8 @@ terraform {
   required_providers {
     google = {
       source = "hashicorp/google"
-      # One version and no range: every build gets what the tests know (test/support/terraform).
+      # One version and no range: every build gets what the tests know (test/support/terraform), and
+      # so needs no lock file; Terraform itself checks HashiCorp's signature of what it downloads.
       version = "= 7.45.0"
     }
   }

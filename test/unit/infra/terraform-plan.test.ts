@@ -292,6 +292,13 @@ const linesOf = (plan: Plan, title: string): number[] =>
     },
   );
 
+  it('gives the worker the key that fetch logs in with at other relays', async () => {
+    const plan = await planOf(known, 'community', 'follow=true');
+    for (const service of ['fetch', 'follow'] as const) {
+      expect(environmentOf(plan, service)['FETCH_SECRET_KEY']).toBe(SECRET);
+    }
+  });
+
   it.each(PROFILE_NAMES)("leaves the relay's buffers of %s room in its memory", async (name) => {
     const plan = await planOf(known, name);
     const { WINDOW_BYTES_MAX, PENDING_BYTES_MAX, ANSWERS_BYTES_MAX, RELAY_SEND_TOTAL_BYTES_MAX } =
