@@ -10,8 +10,14 @@ locals {
   archive_roles = ["roles/storage.legacyBucketReader", "roles/storage.objectCreator"]
 }
 
+# bootstrap.sh has made it, since the deployer may make no buckets; all else about it is said here.
 # Also there where nothing is archived: an empty bucket costs nothing, and one that was written to
 # empties itself when the archive is turned off.
+import {
+  to = google_storage_bucket.archive
+  id = "${var.project}-distrise-archive"
+}
+
 resource "google_storage_bucket" "archive" {
   name                        = "${var.project}-distrise-archive"
   location                    = var.region
@@ -37,6 +43,11 @@ resource "google_storage_bucket" "archive" {
     condition {
       age = var.archive_days
     }
+  }
+
+  lifecycle {
+    # A bucket does not move: where bootstrap was given another region, it stays there.
+    ignore_changes = [location]
   }
 
   depends_on = [google_project_service.needed]
