@@ -41,5 +41,7 @@ export function reckonSteps(
 ): readonly BudgetStep[] {
   if (spend === undefined) return [];
   const share = shareOf(spend);
-  return BUDGET_STEPS.filter((step) => rules.some((rule) => rule.step === step && share >= rule.share));
+  return BUDGET_STEPS.filter((step) =>
+    rules.some((rule) => rule.step === step && share >= rule.share),
+  );
 }

@@ -10,6 +10,9 @@ async function call(body: unknown, options: { method?: string; reports?: JobRepo
   const done: unknown[][] = [];
   const logged: Record<string, unknown>[] = [];
   const upkeep: Upkeep = {
+    async hearBudget(push) {
+      done.push(['budget', push]);
+    },
     async run() {
       done.push(['run']);
       return options.reports ?? [];
