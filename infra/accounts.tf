@@ -7,7 +7,7 @@ locals {
     fetch     = "The function fetch and the worker follow: bring events from other relays"
     upkeep    = "The function upkeep and the migration: own the tables"
     probe     = "The function probe: a client of the relay"
-    push      = "Pub/Sub's pushes to store and fetch"
+    push      = "Pub/Sub's pushes to store, fetch and, with a budget, upkeep"
     scheduler = "Cloud Scheduler's calls of fetch, upkeep and probe"
   }
 
@@ -138,7 +138,7 @@ resource "google_project_iam_member" "sweep" {
 }
 
 resource "google_cloud_run_v2_service_iam_member" "push" {
-  for_each = toset(["store", "fetch"])
+  for_each = toset(concat(["store", "fetch"], var.billing_account == "" ? [] : ["upkeep"]))
 
   name     = google_cloud_run_v2_service.function[each.value].name
   location = var.region

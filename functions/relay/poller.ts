@@ -75,19 +75,20 @@ export class Poller {
         this.#beatAt = now;
       }
     } catch (error) {
-      this.#complain('the changes log could not be read', now, error);
+      if (this.#mayComplain(now)) this.#log.warning('the changes log could not be read', { error });
       return;
     }
     try {
       await this.#work.readBudget();
     } catch (error) {
-      this.#complain('the steps of the budget could not be read', now, error);
+      if (!this.#mayComplain(now)) return;
+      this.#log.warning('the steps of the budget could not be read', { error });
     }
   }
 
-  #complain(message: string, now: number, error: unknown): void {
-    if (now - this.#complainedAt < COMPLAIN_EVERY_MS) return;
+  #mayComplain(now: number): boolean {
+    if (now - this.#complainedAt < COMPLAIN_EVERY_MS) return false;
     this.#complainedAt = now;
-    this.#log.warning(message, { error });
+    return true;
   }
 }

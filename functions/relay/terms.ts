@@ -51,7 +51,9 @@ export class Terms {
     this.#steps = steps;
     this.#now = termsOf(this.#parts, steps);
     const worse = steps.some((step) => !before.includes(step));
-    this.#parts.log[worse ? 'warning' : 'info']('other terms hold for clients', { steps, before });
+    const { log } = this.#parts;
+    if (worse) log.warning('other terms hold for clients', { steps, before });
+    else log.info('other terms hold for clients', { steps, before });
   }
 }
 

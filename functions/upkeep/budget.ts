@@ -66,10 +66,8 @@ export class Ladder {
     if (after.spend !== undefined) metrics.gauge('budget_spent', {}).set(shareOf(after.spend));
     if (before.steps.join() === after.steps.join()) return;
     const worse = after.steps.some((step) => !before.steps.includes(step));
-    log[worse ? 'warning' : 'info']('steps of the budget changed', {
-      steps: after.steps,
-      before: before.steps,
-      ...after.spend,
-    });
+    const fields = { steps: after.steps, before: before.steps, ...after.spend };
+    if (worse) log.warning('steps of the budget changed', fields);
+    else log.info('steps of the budget changed', fields);
   }
 }

@@ -71,6 +71,13 @@ describe('the upkeep function', () => {
     expect(await call({}, { method: 'GET' })).toMatchObject({ status: 405, done: [] });
   });
 
+  it('hands a push on to the budget, and acknowledges it without a word', async () => {
+    const push = { message: { data: 'e30=', messageId: '1' } };
+    const answer = await call(push);
+    expect(answer).toMatchObject({ status: 204, done: [['budget', push]] });
+    expect(answer.json).toBeUndefined();
+  });
+
   it('answers an operator about dead letters', async () => {
     expect(await call({ deadLetters: { action: 'list', sqlstate: '23514' } })).toMatchObject({
       status: 200,
