@@ -11,7 +11,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { httpRequestOf } from '../cloud/http-request.ts';
-import { Journey } from '../cloud/journey.ts';
+import type { Journey } from '../cloud/journey.ts';
 import type { Log } from '../cloud/log.ts';
 import type { Metrics } from '../cloud/metrics/registry.ts';
 import { traceOfHeaders } from '../cloud/trace.ts';
@@ -38,6 +38,7 @@ export interface ServerParts {
   readonly engine: Engine;
   readonly verifier: Verifier;
   readonly software: Software;
+  readonly journey: Journey;
   readonly log: Log;
   readonly metrics: Metrics;
   /** Unix time in milliseconds. */
@@ -219,7 +220,7 @@ export class RelayServer {
 }
 
 function connectionPartsOf(configuration: RelayConfiguration, parts: ServerParts): ConnectionParts {
-  const { engine, verifier, log, metrics, nowMs, monotonicMs } = parts;
+  const { engine, verifier, journey, log, metrics, nowMs, monotonicMs } = parts;
   const rates =
     configuration.RELAY_RATE_LIMITS === 'on'
       ? new Rates(rateLimitsOf(configuration), monotonicMs, metrics)
@@ -232,7 +233,7 @@ function connectionPartsOf(configuration: RelayConfiguration, parts: ServerParts
     budget: new SendBudget(configuration.RELAY_SEND_TOTAL_BYTES_MAX),
     desk: new ReconciliationDesk(configuration.RELAY_NEGENTROPY_TOTAL_ITEMS_MAX),
     limits: connectionLimitsOf(configuration),
-    journey: new Journey({ log, share: configuration.LOG_TRACE_SAMPLE, monotonicMs }),
+    journey,
     events: new EventMeter(metrics),
     traffic: new TrafficMeter(metrics),
     log,

@@ -1,3 +1,4 @@
+import { Journey } from '../../functions/cloud/journey.ts';
 import { Registry } from '../../functions/cloud/metrics/registry.ts';
 import { loadVerifier } from '../../functions/nostr/verify.ts';
 import { parseRelayConfiguration } from '../../functions/relay/configuration.ts';
@@ -24,6 +25,7 @@ const server = new RelayServer(parsed.value, {
   engine: new MemoryEngine(),
   verifier: await loadVerifier(),
   software: { version: 'test' },
+  journey: new Journey({ log: silent, share: 0, monotonicMs: () => 0 }),
   log: silent,
   metrics: new Registry('relay'),
   nowMs: Date.now,

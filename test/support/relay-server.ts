@@ -1,3 +1,4 @@
+import { Journey } from '../../functions/cloud/journey.ts';
 import type { Log } from '../../functions/cloud/log.ts';
 import { Registry } from '../../functions/cloud/metrics/registry.ts';
 import { loadVerifier } from '../../functions/nostr/verify.ts';
@@ -56,11 +57,13 @@ export async function startServer(
   });
   const metrics = new Registry('relay');
   const logged: { message: string; fields: object }[] = [];
+  const log = logInto(logged);
   const server = new RelayServer(configuration, {
     engine,
     verifier: await loadVerifier(),
     software: { version: '1.2.3', homepage: 'https://example.com/distrise' },
-    log: logInto(logged),
+    journey: new Journey({ log, share: configuration.LOG_TRACE_SAMPLE, monotonicMs }),
+    log,
     metrics,
     nowMs: Date.now,
     monotonicMs,

@@ -96,7 +96,7 @@ describe('a relay that stops', () => {
     for (let count = 0; count < 300; count += 1) {
       for (const { subscriber } of relay.engine.open) subscriber.event(`"${'x'.repeat(60_000)}"`);
     }
-    jest.useFakeTimers({ doNotFake: NOT_FAKED });
+    jest.useFakeTimers({ doNotFake: [...NOT_FAKED] });
     try {
       const stopped = relay.server.stop();
       // 2.5 s for its end and 1 s for close frames to cross.
