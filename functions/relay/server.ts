@@ -98,6 +98,8 @@ export class RelayServer {
     this.#webSockets = new WebSocketServer({
       noServer: true,
       clientTracking: false,
+      // Each connection answers its pings itself.
+      autoPong: false,
       maxPayload: configuration.RELAY_MESSAGE_BYTES_MAX * OVERSIZE_READ_FACTOR,
       maxFragments: FRAGMENTS_MAX,
       maxBufferedChunks: CHUNKS_MAX,
