@@ -7,6 +7,9 @@ import type { RelayConfiguration } from './configuration.ts';
  */
 const SUPPORTED_NIPS = [1, 2, 9, 11] as const;
 
+/** Listed where work is asked for. */
+const PROOF_OF_WORK_NIP = 13;
+
 /** Negentropy, which can be turned off. */
 const NEGENTROPY_NIP = 77;
 
@@ -30,6 +33,8 @@ export interface Information {
     readonly max_subid_length: number;
     readonly max_event_tags: number;
     readonly max_content_length: number;
+    /** Present where proof of work is asked of every kind that has no number of its own (NIP-13). */
+    readonly min_pow_difficulty?: number;
     readonly created_at_lower_limit?: number;
     readonly created_at_upper_limit: number;
     readonly auth_required: boolean;
@@ -55,6 +60,7 @@ export function informationOf(
   { version, homepage }: Software,
 ): Information {
   const past = configuration.RELAY_CREATED_AT_PAST_SECONDS;
+  const difficulty = configuration.RELAY_POW_BITS;
   return {
     name: configuration.RELAY_NAME,
     description: configuration.RELAY_DESCRIPTION,
@@ -65,6 +71,7 @@ export function informationOf(
     ...given('terms_of_service', configuration.RELAY_TERMS),
     supported_nips: [
       ...SUPPORTED_NIPS,
+      ...(asksForWork(configuration) ? [PROOF_OF_WORK_NIP] : []),
       ...(configuration.RELAY_NEGENTROPY === 'on' ? [NEGENTROPY_NIP] : []),
     ],
     ...given('software', homepage),
@@ -77,6 +84,7 @@ export function informationOf(
       max_subid_length: SUBSCRIPTION_ID_CHARACTERS_MAX,
       max_event_tags: configuration.RELAY_TAGS_MAX,
       max_content_length: configuration.RELAY_CONTENT_MAX,
+      ...(difficulty > 0 ? { min_pow_difficulty: difficulty } : {}),
       ...(past > 0 ? { created_at_lower_limit: past } : {}),
       created_at_upper_limit: configuration.RELAY_CREATED_AT_FUTURE_SECONDS,
       auth_required: false,
@@ -86,6 +94,9 @@ export function informationOf(
     },
   };
 }
+
+const asksForWork = (configuration: RelayConfiguration): boolean =>
+  configuration.RELAY_POW_BITS > 0 || configuration.RELAY_POW_BITS_BY_KIND.length > 0;
 
 /** The field where it has a value: NIP-11 lets fields be absent, not empty. */
 function given<Name extends string>(
