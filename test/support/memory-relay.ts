@@ -1,3 +1,4 @@
+import { Journey } from '../../functions/cloud/journey.ts';
 import { Registry } from '../../functions/cloud/metrics/registry.ts';
 import { loadVerifier } from '../../functions/nostr/verify.ts';
 import { parseRelayConfiguration } from '../../functions/relay/configuration.ts';
@@ -28,6 +29,7 @@ const server = new RelayServer(configuration, {
   engine: new MemoryEngine(),
   verifier: await loadVerifier(),
   terms: new Terms({ configuration, software, metrics, log: silent }),
+  journey: new Journey({ log: silent, share: 0, monotonicMs: () => 0 }),
   log: silent,
   metrics,
   nowMs: Date.now,

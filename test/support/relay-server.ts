@@ -1,3 +1,4 @@
+import { Journey } from '../../functions/cloud/journey.ts';
 import type { Log } from '../../functions/cloud/log.ts';
 import { Registry } from '../../functions/cloud/metrics/registry.ts';
 import { loadVerifier } from '../../functions/nostr/verify.ts';
@@ -65,6 +66,7 @@ export async function startServer(
     engine,
     verifier: await loadVerifier(),
     terms,
+    journey: new Journey({ log, share: configuration.LOG_TRACE_SAMPLE, monotonicMs }),
     log,
     metrics,
     nowMs: Date.now,
