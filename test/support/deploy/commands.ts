@@ -23,7 +23,7 @@ export interface Call {
   readonly all: (flag: string) => readonly string[];
 }
 
-const COMMANDS = JSON.parse(
+export const COMMANDS = JSON.parse(
   readFileSync(join(import.meta.dirname, 'commands.json'), 'utf8'),
 ) as Commands;
 

@@ -123,7 +123,7 @@ describe('distrise health', () => {
 
   it('knows of every reason that relay and store write whose fault it is', () => {
     const { relay, store } = CATALOGUE.fail_total.labels.reason;
-    const clients = ['deleted', 'invalid', 'rate-limited', 'restricted', 'blocked'];
+    const clients = ['deleted', 'invalid', 'rate-limited', 'restricted', 'pow', 'blocked'];
     expect(new Set([...OURS, ...clients])).toEqual(new Set<string>([...relay, ...store]));
     expect(clients.filter((reason) => OURS.has(reason))).toEqual([]);
   });

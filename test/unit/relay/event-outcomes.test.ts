@@ -6,7 +6,7 @@ describe('the outcome of a refusal', () => {
   });
 
   it.each([
-    'pow: 20 bits are needed',
+    'strange: 20 bits are needed',
     'no prefix at all',
     ': nothing before it',
     'constructor: a name that every object knows',
