@@ -135,7 +135,7 @@ resource "google_project_iam_member" "sweep" {
 }
 
 resource "google_cloud_run_v2_service_iam_member" "push" {
-  for_each = toset(["store", "fetch"])
+  for_each = toset(concat(["store", "fetch"], var.billing_account == "" ? [] : ["upkeep"]))
 
   name     = google_cloud_run_v2_service.function[each.value].name
   location = var.region

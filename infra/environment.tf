@@ -65,6 +65,7 @@ locals {
   environment_upkeep = {
     DATABASE_USER     = local.database_users["upkeep"]
     DATABASE_POOL_MAX = tostring(var.functions["upkeep"].pool)
+    BUDGET_STEPS      = var.budget_steps
   }
 
   environment_probe = {

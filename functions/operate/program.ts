@@ -1,5 +1,6 @@
 import { CommandFailure } from '../command/exit.ts';
 import { runCommandLine } from '../command/run.ts';
+import { addBudget } from './budget.ts';
 import { addCost } from './cost.ts';
 import { addDeadLetters } from './dead-letters.ts';
 import { addHealth } from './health.ts';
@@ -16,6 +17,7 @@ const COMMANDS = [
   addDeadLetters,
   addMetrics,
   addCost,
+  addBudget,
   addHealth,
 ];
 

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import type { Terminal } from '../command/run.ts';
 
 export { type EndWith, tell } from '../command/run.ts';
@@ -8,6 +9,10 @@ export interface Surroundings extends Terminal {
   /** Asks whoever sits there; absent where nobody does. */
   readonly ask?: (question: string) => Promise<string>;
 }
+
+/** Who decides, where the command line does not say. */
+export const operatorOf = (env: Surroundings['env']): string =>
+  env['DISTRISE_OPERATOR'] || `${env['USER'] || env['LOGNAME'] || 'unknown'}@${hostname()}`;
 
 /** Writes a command's result; resolves when it has left this process. */
 export async function print({ stdout }: Surroundings, text: string): Promise<void> {

@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { PubSub } from '@google-cloud/pubsub';
 import { openBroadcast } from '../cloud/broadcast.ts';
+import type { BudgetStep } from '../cloud/budget-step.ts';
 import type { Journey } from '../cloud/journey.ts';
 import type { Log } from '../cloud/log.ts';
 import type { Metrics } from '../cloud/metrics/registry.ts';
 import { openPostgres } from '../cloud/postgres.ts';
 import { openPublisher, type Publisher } from '../cloud/publisher.ts';
 import { openPubSub } from '../cloud/pubsub.ts';
+import { readBudgetSteps } from '../database/budget.ts';
 import { readChanges } from '../database/changes.ts';
 import { listIds } from '../database/ids.ts';
 import { heartbeat } from '../database/instances.ts';
@@ -27,6 +29,8 @@ export interface EngineParts {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly journey: Journey;
+  /** Told which steps of the budget hold, each time that this is read. */
+  readonly onBudget: (steps: readonly BudgetStep[]) => void;
 }
 
 /**
@@ -37,7 +41,7 @@ export interface EngineParts {
  */
 export async function openEngine(
   configuration: EngineConfiguration,
-  { log, metrics, journey }: EngineParts,
+  { log, metrics, journey, onBudget }: EngineParts,
 ): Promise<Engine> {
   const pubsub = openPubSub(configuration);
   const postgres = await openPostgres({ ...configuration, applicationName: 'relay', log, metrics });
@@ -67,6 +71,7 @@ export async function openEngine(
     {
       catchUp: () => follower.catchUp(),
       askAgain: () => intake.askAgain(),
+      readBudget: async () => onBudget(await readBudgetSteps(pool)),
       heartbeat: () => heartbeat(pool, subscription),
     },
     configuration.CHANGES_POLL_MS,

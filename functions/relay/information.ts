@@ -1,3 +1,4 @@
+import type { BudgetStep } from '../cloud/budget-step.ts';
 import { SUBSCRIPTION_ID_CHARACTERS_MAX } from '../nostr/messages.ts';
 import type { RelayConfiguration } from './configuration.ts';
 
@@ -25,6 +26,8 @@ export interface Information {
   readonly supported_nips: readonly number[];
   readonly software?: string;
   readonly version: string;
+  /** Of our own: what is taken back to stay near the budget; absent while nothing is. */
+  readonly budget_steps?: readonly BudgetStep[];
   readonly limitation: {
     readonly max_message_length: number;
     readonly max_subscriptions: number;

@@ -9,6 +9,7 @@ import { parseRelayConfiguration, type RelayConfiguration } from './configuratio
 import { openEngine } from './engine.ts';
 import type { Software } from './information.ts';
 import { RelayServer } from './server.ts';
+import { Terms } from './terms.ts';
 
 /**
  * Cloud Run kills the process 10 s after SIGTERM. What has not ended by this time is left: all
@@ -24,14 +25,15 @@ async function run(configuration: RelayConfiguration, log: Log): Promise<void> {
   const monotonicMs = () => performance.now();
   // One for the whole process: its lines a second are what the process may write.
   const journey = new Journey({ log, share: configuration.LOG_TRACE_SAMPLE, monotonicMs });
+  const terms = new Terms({ configuration, software: readSoftware(), metrics, log });
   const [verifier, engine] = await Promise.all([
     loadVerifier(),
-    openEngine(configuration, { log, metrics, journey }),
+    openEngine(configuration, { log, metrics, journey, onBudget: (steps) => terms.change(steps) }),
   ]);
   const server = new RelayServer(configuration, {
     engine,
     verifier,
-    software: readSoftware(),
+    terms,
     journey,
     log,
     metrics,

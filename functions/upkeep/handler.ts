@@ -15,14 +15,16 @@ import type { JobReport } from './jobs.ts';
 export interface Upkeep {
   /** The scheduler's call: everything that is due, once. */
   run(): Promise<readonly JobReport[]>;
+  /** A push of the topic `budget`. */
+  hearBudget(push: unknown): Promise<void>;
   /** An operator's call. */
   readonly deadLetters: DeadLetterPorts;
 }
 
 /**
  * The HTTP side of upkeep. Answers 200 with what each job did, 500 when one failed, so that the
- * scheduler tries again; a body `{"deadLetters": …}` is an operator's. Who may call at all is
- * Cloud Run's to check.
+ * scheduler tries again; a body `{"deadLetters": …}` is an operator's, and `{"message": …}` a push of
+ * the topic `budget`: 204, or 500 to have it again. Who may call at all is Cloud Run's to check.
  */
 export function upkeepHandler(
   open: () => Promise<Upkeep>,
@@ -35,7 +37,14 @@ export function upkeepHandler(
   return functionHandler({ answer, failure, write: 'flush' }, log, writing);
 }
 
+const isPush = (body: unknown): boolean =>
+  typeof body === 'object' && body !== null && 'message' in body;
+
 async function answerTo(body: unknown, upkeep: Upkeep, log: Log): Promise<FunctionAnswer> {
+  if (isPush(body)) {
+    await upkeep.hearBudget(body);
+    return { status: 204 };
+  }
   if (!isDeadLetterCall(body)) {
     const reports = await upkeep.run();
     return {

@@ -230,6 +230,19 @@ export const ALERT_CASES: readonly AlertCase[] = [
     quiet: [store('database_wait', {}, always([...fast, ...many(400, 10)]))],
   },
   {
+    alert: 'budget-steps',
+    condition: 'Some step holds',
+    fires: [
+      upkeep('budget_step', { step: 'fetch' }, late(0, 1)),
+      upkeep('budget_step', { step: 'read-only' }, always(0)),
+    ],
+    // A fetcher that has looked last while a step held says nothing of now.
+    quiet: [
+      upkeep('budget_step', { step: 'fetch' }, over(0, 1)),
+      fetch('budget_step', { step: 'fetch' }, always(1)),
+    ],
+  },
+  {
     alert: 'probe-failing',
     condition: 'No probe succeeded',
     fires: [probe('probe_success', {}, late(1, 0))],

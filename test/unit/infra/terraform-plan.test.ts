@@ -230,6 +230,13 @@ const linesOf = (plan: Plan, title: string): number[] =>
     expect(at(burn, 'conditions.0.condition_threshold.0.filter')).toContain('projects/stand-in/');
     expect(plan.has('google_compute_security_policy.edge["relay.example.com"]')).toBe(true);
     expect(plan.has('google_billing_budget.month[0]')).toBe(true);
+    const told = plan.get('google_pubsub_subscription.budget_upkeep[0]');
+    expect(at(told, 'push_config.0.oidc_token')).toHaveLength(1);
+    expect(plan.get('google_pubsub_topic_iam_member.billing[0]')).toMatchObject({
+      role: 'roles/pubsub.publisher',
+      member: 'serviceAccount:billing-budget-alert@system.gserviceaccount.com',
+    });
+    expect(plan.has('google_cloud_run_v2_service_iam_member.push["upkeep"]')).toBe(true);
     expect(plan.get('google_cloud_run_v2_service.relay')).toMatchObject({
       ingress: 'INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER',
     });
@@ -278,6 +285,9 @@ const linesOf = (plan: Plan, title: string): number[] =>
     );
     expect(watching).toEqual([]);
     expect(addresses).toContain('google_monitoring_alert_policy.alert["backlog-age"]');
+    // Nor a budget where no billing account is named; then nobody but the scheduler calls upkeep.
+    const told = /^google_(billing|pubsub)_.*(budget|billing)|push\["upkeep"\]/;
+    expect(addresses.filter((address) => told.test(address))).toEqual([]);
   });
 
   it.each(PROFILE_NAMES)(

@@ -40,6 +40,7 @@ async function engineThatWaits() {
     log: silentLog,
     metrics,
     journey: quietJourney,
+    onBudget: () => undefined,
   });
   return { engine, pubsub, asked, deleted, answer: () => answer('ok') };
 }

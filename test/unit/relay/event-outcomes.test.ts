@@ -1,12 +1,15 @@
 import { outcomeOfRefusal } from '../../../functions/relay/event-outcomes.ts';
 
 describe('the outcome of a refusal', () => {
-  it.each(['invalid', 'blocked', 'rate-limited', 'restricted'])('is its prefix: %s', (prefix) => {
-    expect(outcomeOfRefusal(`${prefix}: for a reason`)).toBe(prefix);
-  });
+  it.each(['invalid', 'blocked', 'rate-limited', 'restricted', 'pow'])(
+    'is its prefix: %s',
+    (prefix) => {
+      expect(outcomeOfRefusal(`${prefix}: for a reason`)).toBe(prefix);
+    },
+  );
 
   it.each([
-    'strange: 20 bits are needed',
+    'mute: nobody may be told',
     'no prefix at all',
     ': nothing before it',
     'constructor: a name that every object knows',
