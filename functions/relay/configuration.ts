@@ -7,6 +7,7 @@ import {
   parseConfiguration,
   postgresVariables,
   pubsubVariables,
+  replicaVariables,
   wholeNumber,
 } from '../cloud/configuration.ts';
 import { metricsVariables } from '../cloud/metrics/configuration.ts';
@@ -188,6 +189,7 @@ export const relayVariables = {
   ...platformVariables,
   ...engineVariables,
   ...postgresVariables,
+  ...replicaVariables,
   ...pubsubVariables,
   ...logVariables,
   ...metricsVariables,

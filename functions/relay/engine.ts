@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { openBroadcast } from '../cloud/broadcast.ts';
+import { replicaOf } from '../cloud/configuration.ts';
 import { Journey } from '../cloud/journey.ts';
 import type { Log } from '../cloud/log.ts';
 import type { Metrics } from '../cloud/metrics/registry.ts';
@@ -11,11 +12,13 @@ import { listIds } from '../database/ids.ts';
 import { heartbeat } from '../database/instances.ts';
 import { queryEvents } from '../database/read.ts';
 import { loadRecent } from '../database/recent.ts';
+import { askReplica, queryReplica } from '../database/replica.ts';
 import { storedVersions } from '../database/versions.ts';
 import type { EngineConfiguration } from './engine-configuration.ts';
 import type { Engine } from './engine-types.ts';
 import { assembleInstance } from './instance.ts';
 import { Poller } from './poller.ts';
+import type { ReplicaDoors } from './replica-reads.ts';
 import { decodeStored } from './stored-message.ts';
 
 /** Rows of the changes log that one read takes. */
@@ -35,6 +38,7 @@ export async function openEngine(
   const pubsub = openPubSub(configuration);
   const postgres = await openPostgres({ ...configuration, applicationName: 'relay', log, metrics });
   const { pool } = postgres;
+  const replica = await openReplica(configuration, log, metrics);
   const monotonicMs = () => performance.now();
   const openTopic = (topic: string) =>
     openPublisher({
@@ -51,17 +55,19 @@ export async function openEngine(
     eventsMax: configuration.WINDOW_EVENTS_MAX,
     bytesMax: configuration.WINDOW_BYTES_MAX,
   };
-  const { follower, intake, inventory, subscriptions } = assembleInstance(
+  const { follower, intake, inventory, subscriptions, replicaReads } = assembleInstance(
     {
       incoming,
       stored,
       readChanges: (from) => readChanges(pool, from, { rowsMax: CHANGES_ROWS_MAX }),
       queryStored: (filter, options) => queryEvents(pool, filter, options),
+      ...(replica && { replica: replica.doors }),
       storedVersions: (addresses) => storedVersions(pool, addresses),
       listStored: (filter, options) => listIds(pool, filter, options),
       loadRecent: () => loadRecent(pool, window),
       nowMs: Date.now,
       monotonicMs,
+      random: Math.random,
       journey: new Journey({ log, share: configuration.LOG_TRACE_SAMPLE, monotonicMs }),
       log,
       metrics,
@@ -69,6 +75,10 @@ export async function openEngine(
     {
       window,
       pendingBytesMax: configuration.PENDING_BYTES_MAX,
+      lag: {
+        lagMs: configuration.REPLICA_LAG_SECONDS * 1_000,
+        bytesMax: configuration.REPLICA_LAG_BYTES_MAX,
+      },
       queryDeadlineMs: configuration.QUERY_DEADLINE_MS,
       limitDefault: configuration.LIMIT_DEFAULT,
       limitMax: configuration.LIMIT_MAX,
@@ -110,10 +120,28 @@ export async function openEngine(
     ready: true,
     async stop() {
       await poller.stop();
+      replicaReads?.stop();
       // Side by side: what waits for a Pub/Sub that is away must not keep our subscription alive.
       await Promise.all([incoming.close(), stored.close(), broadcast.close()]);
-      await postgres.close();
+      await Promise.all([postgres.close(), replica?.close()]);
       await pubsub.close();
     },
   };
+}
+
+/** A second pool, for reading alone, where the configuration names a replica. */
+async function openReplica(
+  configuration: EngineConfiguration,
+  log: Log,
+  metrics: Metrics,
+): Promise<{ readonly doors: ReplicaDoors; close(): Promise<void> } | undefined> {
+  const found = replicaOf(configuration);
+  if (found === undefined) return undefined;
+  const naming = { applicationName: 'relay', poolName: 'replica' } as const;
+  const { pool, close } = await openPostgres({ ...found, ...naming, log, metrics });
+  const doors: ReplicaDoors = {
+    query: (filter, options) => queryReplica(pool, filter, options),
+    ask: () => askReplica(pool),
+  };
+  return { doors, close };
 }

@@ -50,6 +50,7 @@ function openInstance(pool: Pool, eventsMax: number): Follow {
       loadRecent: () => loadRecent(pool, window),
       nowMs: Date.now,
       monotonicMs: () => performance.now(),
+      random: Math.random,
       journey: quietJourney,
       log: openLog({ level: 'error', format: 'json', component: 'test' }),
       metrics: new Registry('relay'),
@@ -57,6 +58,7 @@ function openInstance(pool: Pool, eventsMax: number): Follow {
     {
       window,
       pendingBytesMax: 1e9,
+      lag: { lagMs: 30_000, bytesMax: 1e9 },
       queryDeadlineMs: 10_000,
       limitDefault: LIMIT_MAX,
       limitMax: LIMIT_MAX,
