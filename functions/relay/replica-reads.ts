@@ -206,10 +206,7 @@ function merged(
   return last === undefined ? all : all.filter((each) => compareRows(each, last) <= 0);
 }
 
-function withoutOutdated(
-  known: readonly Entry[],
-  rows: readonly StoredEvent[],
-): readonly Entry[] {
+function withoutOutdated(known: readonly Entry[], rows: readonly StoredEvent[]): readonly Entry[] {
   const kinds = new Set<number>();
   for (const { kind, address } of known) if (address !== undefined) kinds.add(kind);
   if (kinds.size === 0) return known;

@@ -176,7 +176,13 @@ describe('Follower', () => {
     await follower.catchUp();
     follower.heard(stored('again', 101, 7), 'text');
     follower.heard(stored('before', 100, 3), 'text');
-    const dropped: Change = { type: 'dropped', seq: 5, transaction: 100, fromSeconds: 0, toSeconds: 9 };
+    const dropped: Change = {
+      type: 'dropped',
+      seq: 5,
+      transaction: 100,
+      fromSeconds: 0,
+      toSeconds: 9,
+    };
     rows.push({ transaction: 100, change: dropped });
     state.xmin = state.xmax = 101;
     await follower.catchUp();
