@@ -284,9 +284,9 @@ describe('a replica that fails', () => {
     await replayed();
     expect(await idsOf(relay, { kinds: [1] })).toEqual([event.id]);
     cable.silence();
-    const before = cable.carried().back;
+    const before = cable.carried().there;
     const asked = idsOf(relay, { kinds: [1] });
-    await until(() => cable.carried().back > before, { what: 'the replica to have answered' });
+    await until(() => cable.carried().there > before, { what: 'the question to be out' });
     await cable.cut();
     expect(await asked).toEqual([event.id]);
     expect(outcome(relay, 'failed')).toBe(1);
