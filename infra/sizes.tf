@@ -18,6 +18,9 @@ locals {
   connections_replica = var.read_replica.nodes == 0 ? 0 : var.relay.max_instances * var.read_replica.pool
 
   follow_pool = 4
+
+  # What one relay takes: Cloud Run counts pages and health checks as well.
+  relay_connections = var.relay.concurrency - 20
 }
 
 # Nothing but a place for a rule that stops a plan; a `check` would only warn.
