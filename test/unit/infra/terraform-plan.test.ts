@@ -105,6 +105,11 @@ const planArguments = (profile: ProfileName, variables: readonly string[]): stri
   ...[...GIVEN, ...variables].map((variable) => `-var=${variable}`),
 ];
 
+/** A database that can have a pool of replicas. */
+const DATABASE_PLUS =
+  'database={edition="ENTERPRISE_PLUS",tier="db-perf-optimized-N-2",high_available=false,' +
+  'disk_gigabytes=50,disk_limit=500,max_connections=200,backups=14,log_days=7}';
+
 interface Change {
   readonly address: string;
   readonly change: { readonly after: Values };
@@ -364,6 +369,32 @@ const linesOf = (plan: Plan, title: string): number[] =>
     expect(buffers + 200 * 2 ** 20).toBeLessThan(0.8 * gibibytes * 2 ** 30);
   });
 
+  it('plans no replica unless told to', async () => {
+    const plan = await planOf(known, 'community');
+    expect(plan.has('google_sql_database_instance.replica[0]')).toBe(false);
+    expect(environmentOf(plan, 'relay')['REPLICA_INSTANCE_CONNECTION_NAME']).toBe('');
+  });
+
+  it.each([
+    ['a replica', 'read_replica={nodes=1}', [], { instance_type: 'READ_REPLICA_INSTANCE' }],
+    [
+      'a pool',
+      'read_replica={nodes=3,pool=2}',
+      [DATABASE_PLUS],
+      { instance_type: 'READ_POOL_INSTANCE', node_count: 3 },
+    ],
+  ] as const)('plans %s that the relay reads from', async (_, replica, more, made) => {
+    const plan = await planOf(known, 'community', replica, ...more);
+    const planned = plan.get('google_sql_database_instance.replica[0]');
+    const main = plan.get('google_sql_database_instance.main');
+    expect(planned).toMatchObject({ ...made, master_instance_name: 'distrise' });
+    expect(at(planned, 'settings.0.tier')).toBe(at(main, 'settings.0.tier'));
+    const environment = environmentOf(plan, 'relay');
+    expect(environment['REPLICA_INSTANCE_CONNECTION_NAME']).not.toBe('');
+    const parsed = parseRelayConfiguration({ ...environment, K_SERVICE: 'relay' });
+    expect(parsed).toMatchObject({ ok: true });
+  });
+
   it('lets a push take as long as the function it calls, and no longer', async () => {
     const plan = await planOf(known, 'community');
     for (const [subscription, name] of [
@@ -423,6 +454,17 @@ const linesOf = (plan: Plan, title: string): number[] =>
         'database={edition="ENTERPRISE_PLUS",tier="db-custom-2-7680",high_available=false,disk_gigabytes=50,disk_limit=500,max_connections=200,backups=14,log_days=7}',
       ],
       /ENTERPRISE_PLUS takes/,
+    ],
+    ['two replicas without a pool', ['read_replica={nodes=2}'], /ENTERPRISE has one replica/],
+    [
+      'a machine for the replica that the edition does not have',
+      ['read_replica={nodes=1,tier="db-perf-optimized-N-2"}'],
+      /A replica's machine is of the primary's/,
+    ],
+    [
+      'more connections to a replica than it has',
+      ['read_replica={nodes=1,pool=100}'],
+      /may open \d+ connections to the replica/,
     ],
     ['a project that is no id', ['project=My Project'], /project must be given by its id/],
     ['an image without a name', ['image=latest'], /An image is named like/],
