@@ -28,7 +28,10 @@ const ADVICE: readonly (readonly [string, string])[] = [
   ['42501', 'The job has to run as the user that owns the tables, upkeep; then deploy again.'],
   ['53', 'The database lacks room, memory or connections: give it more; then deploy again.'],
   ['57', 'The database was stopped or gave up the statement: deploy again when it answers.'],
-  ['23', 'Rows that are there do not fit: look for them, mend them or the file; then deploy again.'],
+  [
+    '23',
+    'Rows that are there do not fit: look for them, mend them or the file; then deploy again.',
+  ],
 ];
 
 const adviceOn = (code = ''): string =>

@@ -73,7 +73,9 @@ describe('a migration', () => {
     const reader = await longReader();
     const error = await failure({ triesMax: 2 });
     expect(error).toMatchObject({ name: 'MigrationFailure', code: '55P03' });
-    expect(error?.message).toMatch(/^migration 0002_second\.sql: .*\(55P03\).*pg_terminate_backend/);
+    expect(error?.message).toMatch(
+      /^migration 0002_second\.sql: .*\(55P03\).*pg_terminate_backend/,
+    );
     await database.pool.query('insert into things values (1)');
     await reader.ends();
     await migrateHere();
