@@ -29,7 +29,7 @@ function inTable(name: string, before: Table, after: Table): string[] {
       .filter(([column, { notNull, filled }]) => !before.columns.has(column) && notNull && !filled)
       .map(([column]) => `column ${name}.${column} is new and has to be named by every insert`),
     ...goneOrOther(`constraint of ${name}:`, arbiters(before), after.constraints),
-    ...newOrOther(`constraint of ${name}:`, before.constraints, after.constraints),
+    ...newOrOther(name, before, after),
     ...goneOrOther(`index of ${name}:`, before.indexes, after.indexes),
     ...newUnique(name, before, after),
     ...goneOrOther(`trigger, rule or policy of ${name}:`, before.others, after.others),
@@ -69,18 +69,28 @@ function goneOrOther(
   });
 }
 
-const added = (what: string, before: Definitions, after: Definitions): string[] =>
-  [...after.keys()].filter((name) => !before.has(name)).map((name) => `${what} ${name} is new`);
+const added = (
+  what: string,
+  before: Definitions,
+  after: Definitions,
+  matters: (name: string) => boolean = () => true,
+): string[] =>
+  [...after.keys()]
+    .filter((name) => !before.has(name) && matters(name))
+    .map((name) => `${what} ${name} is new`);
 
 /** Each new one may refuse rows; so may one of the same name that says something else. */
-function newOrOther(what: string, before: Definitions, after: Definitions): string[] {
-  const others = [...before].filter(([name, was]) => {
-    const is = after.get(name);
+function newOrOther(name: string, before: Table, after: Table): string[] {
+  const what = `constraint of ${name}:`;
+  const others = [...before.constraints].filter(([constraint, was]) => {
+    const is = after.constraints.get(constraint);
     return is !== undefined && is !== was && !isUnique(was);
   });
   return [
-    ...added(what, before, after),
-    ...others.map(([name, was]) => `${what} ${name} is ${after.get(name)}, was ${was}`),
+    ...added(what, before.constraints, after.constraints, touchesOld(before, after)),
+    ...others.map(([constraint, was]) => {
+      return `${what} ${constraint} is ${after.constraints.get(constraint)}, was ${was}`;
+    }),
   ];
 }
 
@@ -88,9 +98,17 @@ function newOrOther(what: string, before: Definitions, after: Definitions): stri
 function newUnique(name: string, before: Table, after: Table): string[] {
   return [...after.indexes]
     .filter(([index, definition]) => isUnique(definition) && !before.indexes.has(index))
-    .filter(([index]) => !after.constraints.has(index))
+    .filter(([index]) => !after.constraints.has(index) && touchesOld(before, after)(index))
     .map(([index]) => `index of ${name}: ${index} is new and unique`);
 }
+
+/** What is about new columns alone refuses nothing of who does not know them. */
+const touchesOld =
+  (before: Table, after: Table) =>
+  (constraint: string): boolean => {
+    const reach = after.reach.get(constraint) ?? [];
+    return reach.length === 0 || reach.some((column) => before.columns.has(column));
+  };
 
 /** Words that are added to the end or in between refuse nothing; none may be gone. */
 function isLongerEnumeration(was: string, is: string): boolean {

@@ -18,6 +18,8 @@ export interface Table {
   readonly constraints: ReadonlyMap<string, string>;
   readonly indexes: ReadonlyMap<string, string>;
   readonly others: ReadonlyMap<string, string>;
+  /** The columns that a constraint or an index names; none of those within an expression. */
+  readonly reach: ReadonlyMap<string, readonly string[]>;
 }
 
 /** A schema as the catalogue of PostgreSQL has it. */
@@ -50,11 +52,15 @@ const COLUMNS = `
 
 /** Those of NOT NULL stand among the columns. */
 const CONSTRAINTS = `
-  select conrelid as oid, conname as name, pg_get_constraintdef(oid) as definition
+  select conrelid as oid, conname as name, pg_get_constraintdef(oid) as definition,
+      array(select attname::text from pg_attribute
+        where attrelid = conrelid and attnum = any(conkey)) as reach
     from pg_constraint where contype <> 'n' and conrelid = any($1)`;
 
 const INDEXES = `
-  select indrelid as oid, relname as name, pg_get_indexdef(indexrelid) as definition
+  select indrelid as oid, relname as name, pg_get_indexdef(indexrelid) as definition,
+      array(select attname::text from pg_attribute
+        where attrelid = indrelid and attnum = any(indkey)) as reach
     from pg_index join pg_class on pg_class.oid = indexrelid where indrelid = any($1)`;
 
 const OTHERS = `
@@ -88,6 +94,7 @@ interface Named {
   readonly oid: number;
   readonly name: string;
   readonly definition: string;
+  readonly reach?: readonly string[];
 }
 
 /** Reads what is in the schema `public`. */
@@ -116,6 +123,11 @@ export async function readSchema(pool: Pool | ClientBase): Promise<Schema> {
           constraints: definitions(constraints.get(oid)),
           indexes: definitions(indexes.get(oid)),
           others: definitions(others.get(oid)),
+          reach: new Map(
+            [...(indexes.get(oid) ?? []), ...(constraints.get(oid) ?? [])].map(
+              ({ name: named, reach = [] }) => [named, reach],
+            ),
+          ),
         },
       ]),
     ),

@@ -29,7 +29,7 @@ beforeAll(async () => {
 afterAll(() => database.drop());
 
 /** What is found after some statements, of which nothing stays. */
-async function after(sql: string): Promise<string[]> {
+async function foundAfter(sql: string): Promise<string[]> {
   const client = await database.pool.connect();
   try {
     await client.query(`begin; ${sql}`);
@@ -80,6 +80,14 @@ describe('a newer schema', () => {
     ],
     ['alter table things add unique (place)', ['constraint of things: things_place_key is new']],
     [
+      'alter table things add column more int, add unique (place, more)',
+      ['constraint of things: things_place_more_key is new'],
+    ],
+    [
+      'create unique index things_place on things (abs(place))',
+      ['index of things: things_place is new and unique'],
+    ],
+    [
       'create unique index things_place on things (place)',
       ['index of things: things_place is new and unique'],
     ],
@@ -113,7 +121,7 @@ describe('a newer schema', () => {
       ['table parts is another kind: p LIST (at)'],
     ],
   ])('is found to break the older version: %s', async (sql, expected) => {
-    const found = await after(sql);
+    const found = await foundAfter(sql);
     expect(found.filter((each) => !each.startsWith('column parts.'))).toEqual(expected);
   });
 
@@ -121,6 +129,7 @@ describe('a newer schema', () => {
     'create table more (id int primary key, thing int references things, unique (thing))',
     'alter table things add column more text',
     "alter table things add column more text not null default ''",
+    'alter table things add column more int unique references places check (more > 0)',
     'alter table things alter column name drop not null',
     'alter table things alter column place set default 7',
     'alter table things drop constraint small',
@@ -130,6 +139,6 @@ describe('a newer schema', () => {
     "alter type mood add value 'calm' before 'sad'",
     'create view sizes as select size from things',
   ])('is good for the older version: %s', async (sql) => {
-    expect(await after(sql)).toEqual([]);
+    expect(await foundAfter(sql)).toEqual([]);
   });
 });
