@@ -43,15 +43,20 @@ function succeeds(...args: string[]): boolean {
 
 /**
  * A test that begins with the previous version. Where the history of this checkout does not go back
- * so far it is skipped, and the list of tests says why.
+ * so far it is skipped and says so, since jest does not name the tests of a file that it skips whole.
  */
 export function itFromPreviousVersion(
   name: string,
   test: () => Promise<void>,
   timeoutMs: number,
 ): void {
-  if (succeeds('cat-file', '-e', `${PREVIOUS_VERSION}^{commit}`)) it(name, test, timeoutMs);
-  else it.skip(`${name} (NOT SHOWN: no history back to it; git fetch --unshallow)`, test);
+  if (succeeds('cat-file', '-e', `${PREVIOUS_VERSION}^{commit}`)) {
+    it(name, test, timeoutMs);
+    return;
+  }
+  const why = `NOT SHOWN: no history back to ${PREVIOUS_NAME} (git fetch --unshallow)`;
+  it.skip(`${name} (${why})`, test);
+  process.stderr.write(`${name}: ${why}\n`);
 }
 
 /** True where a commit is the previous version or came before it. */
