@@ -190,6 +190,23 @@ variable "follow" {
   default     = false
 }
 
+variable "archive" {
+  type        = bool
+  description = "Whether Pub/Sub writes all that is accepted into a bucket as well, from which `distrise import` brings it back."
+  default     = false
+}
+
+variable "archive_days" {
+  type        = number
+  description = "Days after which the archive deletes; seven more, and Google has it no longer either. What authors delete or let vanish stays there as long."
+  default     = 30
+
+  validation {
+    condition     = var.archive_days >= 1 && var.archive_days <= 3650 && floor(var.archive_days) == var.archive_days
+    error_message = "The archive keeps 1 to 3650 whole days."
+  }
+}
+
 # What the relay says of itself, and its rules. README.md and functions/*/configuration.ts have all.
 
 variable "relay_name" {

@@ -295,6 +295,42 @@ const linesOf = (plan: Plan, title: string): number[] =>
     expect(addresses.filter((address) => told.test(address))).toEqual([]);
   });
 
+  it('archives what was accepted where that is wanted, in a bucket that nobody else can read', async () => {
+    const plan = await planOf(known, 'community');
+    const bucket = plan.get('google_storage_bucket.archive');
+    expect(bucket).toMatchObject({
+      name: 'stand-in-distrise-archive',
+      force_destroy: false,
+      uniform_bucket_level_access: true,
+      public_access_prevention: 'enforced',
+      versioning: [{ enabled: false }],
+    });
+    expect(at(bucket, 'lifecycle_rule.0')).toMatchObject({
+      action: [{ type: 'Delete' }],
+      condition: [{ age: 30 }],
+    });
+    const subscription = plan.get('google_pubsub_subscription.incoming_archive[0]');
+    const written = at(subscription, 'cloud_storage_config.0');
+    expect(at(written, 'bucket')).toBe(at(bucket, 'name'));
+    expect(at(written, 'text_config')).toHaveLength(1);
+    // Google refuses a shorter deadline.
+    const seconds = Number.parseInt(String(at(written, 'max_duration')), 10);
+    expect(at(subscription, 'ack_deadline_seconds')).toBeGreaterThanOrEqual(seconds);
+    const grants = [...plan].filter(([address]) => address.startsWith('google_storage_bucket_iam'));
+    expect(grants.map(([, { role }]) => role)).toEqual([
+      'roles/storage.legacyBucketReader',
+      'roles/storage.objectCreator',
+    ]);
+    for (const [, { member }] of grants) expect(member).toContain('gcp-sa-pubsub');
+  });
+
+  it('archives nothing where that is not wanted, and keeps the bucket of what was archived', async () => {
+    const plan = await planOf(known, 'personal');
+    expect(plan.has('google_pubsub_subscription.incoming_archive[0]')).toBe(false);
+    expect(plan.has('google_monitoring_alert_policy.alert["archive-behind"]')).toBe(false);
+    expect(plan.has('google_storage_bucket.archive')).toBe(true);
+  });
+
   it.each(PROFILE_NAMES)(
     'gives every service of %s an environment that it accepts',
     async (name) => {
@@ -433,6 +469,7 @@ const linesOf = (plan: Plan, title: string): number[] =>
     ['a project that is no id', ['project=My Project'], /project must be given by its id/],
     ['an image without a name', ['image=latest'], /An image is named like/],
     ['a domain with a scheme', ['domain=https://relay.example.com'], /A domain is named like/],
+    ['an archive of no days', ['archive_days=0'], /archive keeps 1 to 3650 whole/],
     ['a pubkey in bech32', ['relay_pubkey=npub1xyz'], /64 lowercase hex/],
   ])('refuses %s', async (_, variables, told) => {
     await expect(before.run(...planArguments('community', variables))).rejects.toThrow(told);
