@@ -74,6 +74,8 @@ const doors: ReplicaDoors = {
 const follow = async (options: Partial<FollowOptions> = {}): Promise<Follow> => {
   const opened = openFollow(database.pool, { eventsMax: 0, replica: doors, ...options });
   await opened.instance.follower.catchUp();
+  // Autovacuum may have taken a transaction's number since, which the replica has not heard of.
+  await replayed();
   return opened;
 };
 
