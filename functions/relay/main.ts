@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Log } from '../cloud/log.ts';
 import { openMetrics } from '../cloud/metrics/open.ts';
 import { watchEventLoop, watchMemory } from '../cloud/metrics/process.ts';
+import { PROCESS_NAME } from '../cloud/process-name.ts';
 import { startService } from '../cloud/start-service.ts';
 import { loadVerifier } from '../nostr/verify.ts';
 import { parseRelayConfiguration, type RelayConfiguration } from './configuration.ts';
@@ -28,6 +29,7 @@ async function run(configuration: RelayConfiguration, log: Log): Promise<void> {
     engine,
     verifier,
     software: readSoftware(),
+    instance: PROCESS_NAME,
     log,
     metrics,
     nowMs: Date.now,

@@ -38,6 +38,8 @@ export interface ServerParts {
   readonly engine: Engine;
   readonly verifier: Verifier;
   readonly software: Software;
+  /** A name of this process, by which clients can tell that they speak to two. */
+  readonly instance: string;
   readonly log: Log;
   readonly metrics: Metrics;
   /** Unix time in milliseconds. */
@@ -101,6 +103,9 @@ export class RelayServer {
       maxFragments: FRAGMENTS_MAX,
       maxBufferedChunks: CHUNKS_MAX,
       perMessageDeflate: configuration.RELAY_COMPRESSION === 'on' ? { threshold: 1_024 } : false,
+    });
+    this.#webSockets.on('headers', (headers) => {
+      headers.push(`x-distrise-instance: ${parts.instance}`);
     });
     this.#http = createServer({
       headersTimeout: HEADERS_TIMEOUT_MS,

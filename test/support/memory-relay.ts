@@ -24,6 +24,7 @@ const server = new RelayServer(parsed.value, {
   engine: new MemoryEngine(),
   verifier: await loadVerifier(),
   software: { version: 'test' },
+  instance: 'memory',
   log: silent,
   metrics: new Registry('relay'),
   nowMs: Date.now,

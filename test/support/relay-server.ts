@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Log } from '../../functions/cloud/log.ts';
 import { Registry } from '../../functions/cloud/metrics/registry.ts';
 import { loadVerifier } from '../../functions/nostr/verify.ts';
@@ -60,6 +61,7 @@ export async function startServer(
     engine,
     verifier: await loadVerifier(),
     software: { version: '1.2.3', homepage: 'https://example.com/distrise' },
+    instance: `server-${randomUUID().slice(0, 8)}`,
     log: logInto(logged),
     metrics,
     nowMs: Date.now,
