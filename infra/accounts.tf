@@ -8,6 +8,7 @@ locals {
     upkeep    = "The function upkeep and the migration: own the tables"
     probe     = "The function probe: a client of the relay"
     push      = "Pub/Sub's pushes to store and fetch"
+    release   = "The job health of a release: reads metrics"
     scheduler = "Cloud Scheduler's calls of fetch, upkeep and probe"
   }
 
@@ -35,6 +36,9 @@ locals {
     ]
     probe = [
       "roles/monitoring.metricWriter",
+    ]
+    release = [
+      "roles/monitoring.viewer",
     ]
   }
 

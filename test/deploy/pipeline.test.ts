@@ -90,13 +90,13 @@ it('an upgrade brings store in first, then the relay by 10, 50 and 100 %', async
   expect(code).toBe(0);
   expect(shifts().slice(-4)).toEqual([
     '--to-revisions=relay-00002-abc=100',
-    '--to-revisions=relay-00003-abc=10,relay-00002-abc=90',
-    '--to-revisions=relay-00003-abc=50,relay-00002-abc=50',
-    '--to-revisions=relay-00003-abc=100',
+    '--to-revisions=relay-00004-abc=10,relay-00002-abc=90',
+    '--to-revisions=relay-00004-abc=50,relay-00002-abc=50',
+    '--to-revisions=relay-00004-abc=100',
   ]);
-  expect(tags('relay')).toEqual({ stable: 'relay-00003-abc', previous: 'relay-00002-abc' });
+  expect(tags('relay')).toEqual({ stable: 'relay-00004-abc', previous: 'relay-00002-abc' });
   for (const service of ['store', 'fetch', 'upkeep', 'probe']) {
-    expect(traffic(service)).toEqual({ [`${service}-00003-abc`]: 100 });
+    expect(traffic(service)).toEqual({ [`${service}-00004-abc`]: 100 });
   }
   const order = operator.calls
     .filter(({ args, step }) => step === 'release' && args.join(' ').startsWith('run deploy'))
@@ -109,7 +109,7 @@ it('the image is deployed by its digest only', async () => {
   const images = operator.calls.flatMap(({ tool, args }) =>
     tool === 'gcloud' ? args.filter((arg) => arg.startsWith('--image=')) : [],
   );
-  expect(images.length).toBeGreaterThanOrEqual(7);
+  expect(images.length).toBeGreaterThanOrEqual(8);
   for (const image of images) expect(image).toMatch(/@sha256:[0-9a-f]{64}$/);
 });
 
@@ -235,12 +235,12 @@ const BACK: readonly [string, Fault, RegExp][] = [
   ],
   [
     'a bad error rate at 10 %',
-    failing('docker', '^run .* health', 'more than 1 % fail through our fault'),
+    failing('gcloud', 'run jobs deploy health', 'more than 1 % fail through our fault'),
     /does worse at 10 % of the traffic/,
   ],
   [
     'traffic that cannot be moved to 50 %',
-    failing('gcloud', 'to-revisions=relay-00003-abc=50', 'ABORTED'),
+    failing('gcloud', 'to-revisions=relay-00004-abc=50', 'ABORTED'),
     /could not be moved to 50 %/,
   ],
 ];
@@ -260,17 +260,17 @@ it.each(BACK)('%s takes relay and store back, and nothing later runs', async (_,
 });
 
 it('a release that was taken back goes through when its cause is gone', async () => {
-  await upgrade(failing('docker', '^run .* health', 'too slow', 1));
+  await upgrade(failing('gcloud', 'run jobs deploy health', 'too slow', 1));
   const { code } = await operator.submit();
   expect(code).toBe(0);
-  expect(traffic('relay')).toEqual({ 'relay-00004-abc': 100 });
-  expect(tags('relay')).toEqual({ stable: 'relay-00004-abc', previous: 'relay-00002-abc' });
+  expect(traffic('relay')).toEqual({ 'relay-00006-abc': 100 });
+  expect(tags('relay')).toEqual({ stable: 'relay-00006-abc', previous: 'relay-00002-abc' });
 });
 
 it('where going back fails too, it says with which command a person does it', async () => {
   operator.change((world) => {
     world.faults = [
-      failing('docker', '^run .* health', 'bad'),
+      failing('gcloud', 'run jobs deploy health', 'bad'),
       { ...failing('gcloud', 'relay .*=relay-00002-abc=100', 'away'), step: 'release' },
     ];
   });
@@ -280,7 +280,7 @@ it('where going back fails too, it says with which command a person does it', as
   operator.change((world) => {
     world.faults = [];
   });
-  expect(traffic('relay')).toEqual({ 'relay-00003-abc': 10, 'relay-00002-abc': 90 });
+  expect(traffic('relay')).toEqual({ 'relay-00004-abc': 10, 'relay-00002-abc': 90 });
   expect((await operator.type(command)).code).toBe(0);
   expect(traffic('relay')).toEqual({ 'relay-00002-abc': 100 });
 });
@@ -291,14 +291,14 @@ it('a run that died between two shifts is healed by the next one', async () => {
     const kept = relay?.traffic.filter(({ percent }) => percent === undefined) ?? [];
     const split = [
       { revision: 'relay-00002-abc', percent: 60 },
-      { revision: 'relay-00003-abc', percent: 40 },
+      { revision: 'relay-00004-abc', percent: 40 },
     ];
     if (relay !== undefined) relay.traffic = [...split, ...kept];
   });
   const { code, text } = await operator.submit();
   expect(code).toBe(0);
-  expect(text).toContain('relay stays on relay-00003-abc');
-  expect(traffic('relay')).toEqual({ 'relay-00004-abc': 100 });
+  expect(text).toContain('relay stays on relay-00004-abc');
+  expect(traffic('relay')).toEqual({ 'relay-00006-abc': 100 });
 });
 
 it('a first deployment that died after Terraform made the services goes on', async () => {
@@ -317,7 +317,9 @@ it('a first deployment that died after Terraform made the services goes on', asy
 it('a function that fails after the release leaves relay and store on the new version', async () => {
   const { code, text } = await upgrade(failing('gcloud', 'run deploy fetch', 'not ready'));
   expect(code).not.toBe(0);
-  expect(text).toMatch(/fetch could not be brought to the new image/);
-  expect(traffic('relay')).toEqual({ 'relay-00003-abc': 100 });
+  expect(text).toMatch(
+    /fetch does not start with the new image[\s\S]*Relay and store have the new image and serve/,
+  );
+  expect(traffic('relay')).toEqual({ 'relay-00004-abc': 100 });
   expect(traffic('fetch')).toEqual({ 'fetch-00002-abc': 100 });
 });

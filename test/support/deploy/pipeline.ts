@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { parse } from 'yaml';
+import { fillImages, pathOf } from './images.ts';
 import { emptyWorld, type Recorded, readWorld, type World, writeWorld } from './world.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
@@ -23,6 +24,8 @@ export interface Build {
 
 export const readBuild = (): Build =>
   parse(readFileSync(join(ROOT, 'cloudbuild.yaml'), 'utf8')) as Build;
+
+type Environment = Readonly<Record<string, string>>;
 
 export interface Ended {
   readonly code: number;
@@ -55,7 +58,6 @@ function oneFile(): Promise<string> {
 /** An operator's checkout and project, with stand-ins for the tools. */
 export class Operator {
   readonly folder: string;
-  #builds = 0;
 
   private constructor(folder: string) {
     this.folder = folder;
@@ -69,6 +71,7 @@ export class Operator {
       const script = `#!/bin/sh\nexec "${process.execPath}" "${standIn}" ${tool} "$@"\n`;
       writeFileSync(join(folder, 'bin', tool), script, { mode: 0o755 });
     }
+    fillImages(folder);
     const checkout = join(folder, 'checkout');
     cpSync(join(ROOT, 'infra'), join(checkout, 'infra'), { recursive: true });
     writeWorld(folder, world);
@@ -100,54 +103,65 @@ export class Operator {
 
   /** Types a command. */
   type(command: string, stdin = ''): Promise<Ended> {
-    return this.#run('bash', ['--norc', '-c', command], {}, stdin);
+    const PATH = `${join(this.folder, 'bin')}:/usr/bin:/bin`;
+    return this.#run('bash', ['--norc', '-c', command], { PATH }, stdin);
   }
 
-  /** What `gcloud builds submit` does with cloudbuild.yaml. Each build has a folder of its own. */
-  async submit(given: Readonly<Record<string, string>> = {}): Promise<BuildEnded> {
+  /** Runs a command as a step of an image does, with what the image has and no more. */
+  runIn(image: string, command: string, args: readonly string[], env: Environment = {}) {
+    return this.#run(command, args, { PATH: pathOf(this.folder, image), ...env });
+  }
+
+  /**
+   * What `gcloud builds submit` does with cloudbuild.yaml. Each build has a folder of its own.
+   * @param diesAt the call of this build, from 1, after which all of it is gone at once.
+   */
+  async submit(given: Readonly<Record<string, string>> = {}, diesAt?: number): Promise<BuildEnded> {
     const { steps, substitutions, options } = readBuild();
-    this.#builds += 1;
+    const number = Object.keys(this.world.builds).length + 1;
+    const build = `build-${number}`;
     await rm(join(this.folder, 'checkout', '.deploy'), { recursive: true, force: true });
     const values: Record<string, string> = {
-      ...{ ...substitutions, _WATCH_SECONDS: '0', ...given },
-      ...{ PROJECT_ID: this.world.project, BUILD_ID: `build-${this.#builds}` },
+      ...{ ...substitutions, ...given },
+      ...{ PROJECT_ID: this.world.project, BUILD_ID: build, LOCATION: 'global' },
     };
-    const env = Object.fromEntries(
+    const env: Record<string, string> = Object.fromEntries(
       options.env.map((each) => {
         const [, name = '', value = ''] = /^(\w+)=(.*)$/.exec(each) ?? [];
         return [name, value.replace(/\$\{?(\w+)\}?/g, (_, key: string) => values[key] ?? '')];
       }),
     );
+    if (diesAt !== undefined) env['STAND_IN_DIES'] = String(this.calls.length + diesAt);
+    this.change(({ builds }) => {
+      builds[build] = 'WORKING';
+    });
     const ran: string[] = [];
     let text = '';
-    for (const { id, entrypoint, args } of steps) {
+    let code = 0;
+    for (const { id, name, entrypoint, args } of steps) {
       ran.push(id);
-      const ended = await this.#run(entrypoint, args, {
-        ...{ ...env, STAND_IN_STEP: id, RETRY_SECONDS: '0' },
-      });
+      const own = { ...env, STAND_IN_STEP: id, RETRY_SECONDS: '0' };
+      const ended = await this.runIn(name, entrypoint, args, own);
       text += ended.text;
-      if (ended.code !== 0) return { code: ended.code, text, steps: ran };
+      code = ended.code;
+      if (code !== 0) break;
     }
-    return { code: 0, text, steps: ran };
+    this.change(({ builds }) => {
+      builds[build] = code === 0 ? 'SUCCESS' : diesAt === undefined ? 'FAILURE' : 'CANCELLED';
+    });
+    return { code, text, steps: ran };
   }
 
   async close(): Promise<void> {
     await rm(this.folder, { recursive: true });
   }
 
-  #run(
-    command: string,
-    args: readonly string[],
-    env: Readonly<Record<string, string>>,
-    stdin = '',
-  ): Promise<Ended> {
+  #run(command: string, args: readonly string[], env: Environment, stdin = ''): Promise<Ended> {
     const child = spawn(command, args, {
       cwd: join(this.folder, 'checkout'),
-      env: {
-        PATH: `${join(this.folder, 'bin')}:/usr/bin:/bin`,
-        STAND_IN: this.folder,
-        ...env,
-      },
+      env: { STAND_IN: this.folder, ...env },
+      // A group of its own, which a stand-in can end.
+      detached: true,
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     let text = '';

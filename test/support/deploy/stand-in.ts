@@ -1,9 +1,10 @@
 /**
  * Stands in for gcloud, docker, terraform and npm: `stand-in.ts TOOL ARGS…`. Keeps a project in
  * world.json of STAND_IN, writes each call to calls.jsonl, refuses what the real tool would refuse,
- * and fails where the world says so.
+ * and fails where the world says so. After the call whose number is STAND_IN_DIES it takes the whole
+ * step with it, as the end of a build does.
  */
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readCall, type Tool } from './commands.ts';
 import { docker, gcloud, ToolFailure, terraform } from './tools.ts';
@@ -14,11 +15,22 @@ const [tool, ...args] = process.argv.slice(2) as [Tool | 'npm', ...string[]];
 const world = readWorld(folder);
 const line = args.join(' ');
 const step = process.env['STAND_IN_STEP'] ?? '';
+const dies = Number(process.env['STAND_IN_DIES'] ?? 0);
+const before = JSON.stringify(world);
 
 function finish(code: number, text: string, more: Partial<Recorded> = {}): never {
-  const record: Recorded = { tool, args, step, ...more };
-  appendFileSync(join(folder, 'calls.jsonl'), `${JSON.stringify(record)}\n`);
+  const changed = JSON.stringify(world) !== before;
+  const relay = (world.services['relay']?.traffic ?? [])
+    .filter(({ percent = 0 }) => percent > 0)
+    .map(({ revision }) => revision);
+  const record: Recorded = { tool, args, step, changed, relay, ...more };
+  const calls = join(folder, 'calls.jsonl');
+  appendFileSync(calls, `${JSON.stringify(record)}\n`);
   writeWorld(folder, world);
+  // The group of the step, which Operator gave one of its own.
+  if (dies > 0 && readFileSync(calls, 'utf8').trimEnd().split('\n').length === dies) {
+    process.kill(0, 'SIGKILL');
+  }
   if (text !== '') (code === 0 ? process.stdout : process.stderr).write(`${text}\n`);
   process.exit(code);
 }
@@ -36,6 +48,7 @@ const fault = world.faults.find(
 if (fault !== undefined) {
   const left = fault.times === undefined ? {} : { times: fault.times - 1 };
   world.faults = world.faults.map((each) => (each === fault ? { ...fault, ...left } : each));
+  if (fault.done && call !== undefined) ({ gcloud, docker, terraform })[tool as Tool](call, world);
   finish(1, `ERROR: ${fault.says}`, { failed: true });
 }
 if (call === undefined) finish(0, '');
