@@ -310,7 +310,7 @@ it('a first deployment that died after Terraform made the services goes on', asy
   expect(first.steps.at(-1)).toBe('release');
   const second = await operator.submit();
   expect(second.code).toBe(0);
-  expect(traffic('relay')).toEqual({ 'relay-00002-abc': 100 });
+  expect(traffic('relay')).toEqual({ 'relay-00003-abc': 100 });
   expect(operator.world.alerts).toBe(true);
 });
 

@@ -15,16 +15,17 @@ const BUSYBOX = DEBIAN.replace(' bash', '');
  * but our own has `node_modules`.
  */
 const IMAGES: Readonly<Record<string, { readonly tools: string; readonly standIns: string }>> = {
-  'gcr.io/google.com/cloudsdktool/google-cloud-cli:slim': {
+  'gcr.io/google.com/cloudsdktool/google-cloud-cli': {
     tools: `${DEBIAN} python3 curl git`,
     standIns: 'gcloud',
   },
   'gcr.io/cloud-builders/docker': { tools: DEBIAN, standIns: 'docker' },
-  'hashicorp/terraform:1.11': { tools: `${BUSYBOX} git`, standIns: 'terraform' },
-  'node:24': { tools: `${DEBIAN} python3 curl git`, standIns: 'npm' },
+  'hashicorp/terraform': { tools: `${BUSYBOX} git`, standIns: 'terraform' },
+  node: { tools: `${DEBIAN} python3 curl git`, standIns: 'npm' },
 };
 
-const folderOf = (image: string): string => image.replace(/[^\w.]+/g, '-');
+const nameOf = (image: string): string => image.replace(/:[^/]*$/, '');
+const folderOf = (image: string): string => nameOf(image).replace(/[^\w.]+/g, '-');
 
 /** Makes a folder for each image below `folder`, which holds the stand-ins in `bin`. */
 export function fillImages(folder: string): void {
@@ -41,6 +42,6 @@ export function fillImages(folder: string): void {
 
 /** The PATH in an image. */
 export function pathOf(folder: string, image: string): string {
-  if (!(image in IMAGES)) throw new Error(`what is in the image ${image}? See images.ts`);
+  if (!(nameOf(image) in IMAGES)) throw new Error(`what is in the image ${image}? See images.ts`);
   return join(folder, 'images', folderOf(image));
 }

@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
+import type { Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build } from 'esbuild';
 import { parse } from 'yaml';
 import { fillImages, pathOf } from './images.ts';
+import { clientScript, openStandIn } from './stand-in.ts';
 import { emptyWorld, type Recorded, readWorld, type World, writeWorld } from './world.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
@@ -36,46 +37,29 @@ export interface BuildEnded extends Ended {
   readonly steps: readonly string[];
 }
 
-let bundled: Promise<string> | undefined;
-
-/** The stand-in is started a hundred times a test: as one file of JavaScript that is soon done. */
-function oneFile(): Promise<string> {
-  bundled ??= (async () => {
-    const outfile = join(await mkdtemp(join(tmpdir(), 'distrise-stand-in-')), 'stand-in.mjs');
-    await build({
-      entryPoints: [join(import.meta.dirname, 'stand-in.ts')],
-      outfile,
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      define: { 'import.meta.dirname': JSON.stringify(import.meta.dirname) },
-    });
-    return outfile;
-  })();
-  return bundled;
-}
-
 /** An operator's checkout and project, with stand-ins for the tools. */
 export class Operator {
   readonly folder: string;
 
-  private constructor(folder: string) {
+  readonly #server: Server;
+
+  private constructor(folder: string, server: Server) {
     this.folder = folder;
+    this.#server = server;
   }
 
   static async start(world = emptyWorld('my-relay-123', 'us-central1')): Promise<Operator> {
     const folder = await mkdtemp(join(tmpdir(), 'distrise-deploy-'));
     mkdirSync(join(folder, 'bin'));
-    const standIn = await oneFile();
+    const { server, port } = await openStandIn(folder);
     for (const tool of ['gcloud', 'docker', 'terraform', 'npm']) {
-      const script = `#!/bin/sh\nexec "${process.execPath}" "${standIn}" ${tool} "$@"\n`;
-      writeFileSync(join(folder, 'bin', tool), script, { mode: 0o755 });
+      writeFileSync(join(folder, 'bin', tool), clientScript(tool, port), { mode: 0o755 });
     }
     fillImages(folder);
     const checkout = join(folder, 'checkout');
     cpSync(join(ROOT, 'infra'), join(checkout, 'infra'), { recursive: true });
     writeWorld(folder, world);
-    return new Operator(folder);
+    return new Operator(folder, server);
   }
 
   get world(): World {
@@ -153,13 +137,14 @@ export class Operator {
   }
 
   async close(): Promise<void> {
+    this.#server.close();
     await rm(this.folder, { recursive: true });
   }
 
   #run(command: string, args: readonly string[], env: Environment, stdin = ''): Promise<Ended> {
     const child = spawn(command, args, {
       cwd: join(this.folder, 'checkout'),
-      env: { STAND_IN: this.folder, ...env },
+      env,
       // A group of its own, which a stand-in can end.
       detached: true,
       stdio: ['pipe', 'pipe', 'pipe'],
