@@ -70,7 +70,7 @@ bucket() {
 }
 
 prepare() {
-  local apis role
+  local apis role condition
   mapfile -t apis <"$here/deploy/apis.txt"
   gcloud services enable "${apis[@]}" --project="$PROJECT" ||
     stop 'The APIs could not be enabled. Has the project a billing account, and are you its owner?'
@@ -81,8 +81,11 @@ prepare() {
   while read -r role; do
     grant --role="$role" --condition=None
   done <"$here/deploy/roles.txt"
-  grants_condition | grant --role=roles/resourcemanager.projectIamAdmin \
-    --condition-from-file=/dev/stdin
+  # A file, not a pipe: a gcloud that ends before it has read a pipe would end this script as well.
+  condition=$(mktemp)
+  grants_condition >"$condition"
+  grant --role=roles/resourcemanager.projectIamAdmin --condition-from-file="$condition"
+  rm -f "$condition"
 
   bucket "$state" roles/storage.objectAdmin
   # Preflight looks at the bucket itself, which that role does not include.

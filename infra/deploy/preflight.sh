@@ -25,7 +25,9 @@ while read -r api; do
     stop "The API $api is not enabled in $PROJECT." "Run: $BOOTSTRAP" "$AGAIN" "$SERVES_ON"
 done <infra/deploy/apis.txt
 
-gcloud run regions list --project="$PROJECT" --format='value(locationId)' | grep -qxF "$REGION" ||
+regions=$(gcloud run regions list --project="$PROJECT" --format='value(locationId)') ||
+  stop 'The regions of Cloud Run cannot be listed.' "Run: $BOOTSTRAP" "$SERVES_ON"
+grep -qxF "$REGION" <<<"$regions" ||
   stop "Cloud Run has no region $REGION." \
     "gcloud run regions list shows all; give one with --substitutions=_REGION=…" "$SERVES_ON"
 

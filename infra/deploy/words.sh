@@ -29,7 +29,7 @@ traffic() {
 
 # The revision behind a tag, or nothing.
 tagged() {
-  awk -F, -v tag="$1" '$1 == tag { print $3; exit }'
+  awk -F, -v tag="$1" '$1 == tag { print $3 }'
 }
 
 # Gives a service's traffic to revisions: REVISION=PERCENT, by commas. gcloud fails as well where a
