@@ -323,3 +323,127 @@ it('a function that fails after the release leaves relay and store on the new ve
   expect(traffic('relay')).toEqual({ 'relay-00004-abc': 100 });
   expect(traffic('fetch')).toEqual({ 'fetch-00002-abc': 100 });
 });
+
+const calls = () => operator.calls.map(({ tool, args }) => `${tool} ${args.join(' ')}`);
+
+it('each share of the traffic is checked before it is judged, so that a relay that sleeps has something to write', async () => {
+  await upgrade();
+  const of = ['jobs deploy check', 'jobs deploy health', 'update-traffic relay .*--to-revisions'];
+  const course = calls().flatMap((call) =>
+    of.flatMap((what, index) => (new RegExp(what).test(call) ? ['chs'[index]] : [])),
+  );
+  // The hold, the check without traffic, then 10, 50 and 100 %.
+  expect(course.join('')).toBe(`sc${'sch'.repeat(3)}`);
+});
+
+it('what Terraform makes gets no traffic before it is checked', async () => {
+  await upgrade();
+  const { calls: all } = operator;
+  const checked = all.findIndex(({ args }) => args.join(' ').startsWith('run jobs deploy check'));
+  const made = all.findIndex(
+    ({ step, tool, args }) => step === 'terraform' && tool === 'terraform' && args[0] === 'apply',
+  );
+  expect(made).toBeGreaterThan(0);
+  const served = new Set(all.slice(0, checked).flatMap(({ relay }) => relay ?? []));
+  expect([...served]).toEqual(['relay-00002-abc']);
+  expect(Object.keys(operator.world.services['relay']?.revisions ?? {})).toContain(
+    'relay-00003-abc',
+  );
+});
+
+it('a revision of the new environment that does not start ends the build with all traffic where it was', async () => {
+  const { code, steps } = await upgrade(failing('terraform', '^apply(?!.*-target)', 'not ready'));
+  expect([code, steps.at(-1)]).toEqual([1, 'terraform']);
+  expect(traffic('relay')).toEqual({ 'relay-00002-abc': 100 });
+});
+
+it('a relay that does not start is not mistaken for the candidate of an earlier run', async () => {
+  await upgrade(failing('gcloud', 'run jobs deploy health', 'too slow', 1));
+  expect(tags('relay')['candidate']).toBe('relay-00004-abc');
+  const { code } = await upgrade(failing('gcloud', 'run deploy relay', 'not ready'));
+  expect(code).not.toBe(0);
+  expect(traffic('relay')).toEqual({ 'relay-00002-abc': 100 });
+});
+
+it('a store that an earlier run died upon is no version to go back to', async () => {
+  await upgrade();
+  operator.change(({ services: { store } }) => {
+    if (store === undefined) return;
+    store.revisions['store-00005-abc'] = 'unchecked';
+    store.traffic = [
+      { revision: 'store-00005-abc', percent: 100 },
+      { revision: 'store-00005-abc', tag: 'candidate' },
+      { revision: 'store-00004-abc', tag: 'stable' },
+    ];
+  });
+  const { text } = await upgrade(failing('gcloud', 'run jobs deploy check', 'no'));
+  expect(text).toContain('store stays on store-00004-abc');
+  expect(traffic('store')).toEqual({ 'store-00004-abc': 100 });
+});
+
+it('traffic that has moved although gcloud says otherwise is no failure', async () => {
+  const { code, text } = await upgrade({
+    ...failing('gcloud', 'update-traffic relay .*--to-revisions', 'a newer revision is not ready'),
+    done: true,
+  });
+  expect(code).toBe(0);
+  expect(text).toContain('relay has moved all the same: relay-00004-abc=50,relay-00002-abc=50');
+});
+
+/** What fails once relay and store are through, and must not pass for a good end. */
+it.each([
+  ['a function that does not start', 'run deploy upkeep', /upkeep does not start/],
+  [
+    'traffic of a function that does not move',
+    'update-traffic fetch .*--to-rev.*00004',
+    /traffic of fetch/,
+  ],
+  ['traffic of a function that cannot be read', 'services describe probe', /probe does not start/],
+  ['tags that cannot be set', 'update-traffic fetch .*--update-tags', /fetch could not be tagged/],
+  ['worker pools that cannot be listed', 'worker-pools list', /worker pools could not be listed/],
+])('%s ends the build as failed', async (_, call, words) => {
+  const { code, text } = await upgrade({ ...failing('gcloud', call, 'no'), step: 'release' });
+  expect(code).not.toBe(0);
+  expect(text).toMatch(words);
+  expect(text).toContain('Relay and store have the new image and serve');
+  expect(traffic('relay')).toEqual({ 'relay-00004-abc': 100 });
+});
+
+describe('the worker follow', () => {
+  const instances = () => operator.world.follow?.traffic.map(({ revision }) => revision);
+  beforeEach(async () => {
+    operator.reset(ready);
+    expect((await operator.submit({ _PROFILE: 'public' })).code).toBe(0);
+    expect(instances()).toEqual(['follow-00001-abc']);
+  });
+
+  it('stays on its revision until everything else is through', async () => {
+    operator.change((world) => void world.faults.push(failing('gcloud', 'deploy fetch', 'no', 1)));
+    expect((await operator.submit({ _PROFILE: 'public' })).code).not.toBe(0);
+    expect(Object.keys(operator.world.follow?.revisions ?? {})).toHaveLength(2);
+    expect(instances()).toEqual(['follow-00001-abc']);
+    expect((await operator.submit({ _PROFILE: 'public' })).code).toBe(0);
+    expect(instances()).toEqual(['follow-00003-abc']);
+  });
+
+  it('goes back with the services', async () => {
+    expect((await operator.submit({ _PROFILE: 'public' })).code).toBe(0);
+    expect(instances()).toEqual(['follow-00002-abc']);
+    const back = 'infra/rollback.sh --project=my-relay-123 --region=us-central1';
+    const { code, text } = await operator.type(back);
+    expect({ code, text }).toMatchObject({ code: 0 });
+    expect(instances()).toEqual(['follow-00001-abc']);
+    expect(traffic('fetch')).toEqual({ 'fetch-00002-abc': 100 });
+    expect((await operator.type(`${back} --to=stable`)).code).toBe(0);
+    expect(instances()).toEqual(['follow-00002-abc']);
+  });
+
+  it('is not taken for absent where the pools cannot be listed', async () => {
+    operator.change((world) => void world.faults.push(failing('gcloud', 'pools list', 'denied')));
+    expect((await operator.submit({ _PROFILE: 'public' })).steps.at(-1)).toBe('hold');
+    const { code, text } = await operator.type(
+      'infra/rollback.sh --project=my-relay-123 --region=us-central1 --to=stable',
+    );
+    expect([code, text]).toEqual([1, expect.stringMatching(/Not moved: follow/)]);
+  });
+});
