@@ -336,7 +336,11 @@ it('each share of the traffic is checked before it is judged, so that a relay th
   expect(course.join('')).toBe(`sc${'sch'.repeat(3)}`);
 });
 
-it('what Terraform makes gets no traffic before it is checked', async () => {
+it('what Terraform makes gets no traffic before it is checked, also where all went to the latest', async () => {
+  operator.change(({ services: { relay } }) => {
+    const whole = { revision: 'relay-00002-abc', percent: 100, latest: true } as const;
+    if (relay !== undefined) relay.traffic = [whole, ...relay.traffic.slice(1)];
+  });
   await upgrade();
   const { calls: all } = operator;
   const checked = all.findIndex(({ args }) => args.join(' ').startsWith('run jobs deploy check'));
@@ -418,7 +422,12 @@ describe('the worker follow', () => {
   });
 
   it('stays on its revision until everything else is through', async () => {
-    operator.change((world) => void world.faults.push(failing('gcloud', 'deploy fetch', 'no', 1)));
+    operator.change(({ faults, follow }) => {
+      faults.push(failing('gcloud', 'deploy fetch', 'no', 1));
+      // As Terraform leaves it where a first deployment dies.
+      const whole = { revision: 'follow-00001-abc', percent: 100, latest: true } as const;
+      if (follow !== undefined) follow.traffic = [whole];
+    });
     expect((await operator.submit({ _PROFILE: 'public' })).code).not.toBe(0);
     expect(Object.keys(operator.world.follow?.revisions ?? {})).toHaveLength(2);
     expect(instances()).toEqual(['follow-00001-abc']);
