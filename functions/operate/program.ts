@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { reasonOf } from '../upstream/failure.ts';
+import { addBudget } from './budget.ts';
 import { addCost } from './cost.ts';
 import { addDeadLetters } from './dead-letters.ts';
 import { CommandFailure, EXIT } from './exit.ts';
@@ -17,6 +18,7 @@ const COMMANDS = [
   addDeadLetters,
   addMetrics,
   addCost,
+  addBudget,
   addHealth,
 ];
 

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import type { Writable } from 'node:stream';
 
 /** All that a command sees of the world besides files, the network and the database. */
@@ -12,6 +13,10 @@ export interface Surroundings {
 
 /** Takes a command's exit code. */
 export type EndWith = (code: number) => void;
+
+/** Who decides, where the command line does not say. */
+export const operatorOf = (env: Surroundings['env']): string =>
+  env['DISTRISE_OPERATOR'] || `${env['USER'] || env['LOGNAME'] || 'unknown'}@${hostname()}`;
 
 /** Writes one line for people; it never mixes with the data on stdout. */
 export function tell({ stderr }: Surroundings, line: string): void {

@@ -21,7 +21,8 @@ import { Publications } from './publications.ts';
 import type { Rates } from './rates.ts';
 import type { ReconciliationDesk } from './reconciliation-desk.ts';
 import { type ReconciliationLimits, Reconciliations } from './reconciliations.ts';
-import { type RequestLimits, Requests } from './requests.ts';
+import { Requests } from './requests.ts';
+import type { Terms } from './terms.ts';
 import type { EndCause, TrafficMeter } from './traffic-meter.ts';
 import { within } from './within.ts';
 
@@ -30,7 +31,6 @@ export interface ConnectionLimits {
   readonly messageBytesMax: number;
   readonly eventsInFlightMax: number;
   readonly outbox: OutboxLimits;
-  readonly requests: RequestLimits;
   /** Absent where negentropy is off. */
   readonly negentropy: ReconciliationLimits | undefined;
   readonly liveness: LivenessLimits;
@@ -45,6 +45,7 @@ export interface ConnectionParts {
   readonly budget: SendBudget;
   readonly desk: ReconciliationDesk;
   readonly limits: ConnectionLimits;
+  readonly terms: Terms;
   readonly events: EventMeter;
   readonly traffic: TrafficMeter;
   readonly journey: Journey;
@@ -109,13 +110,13 @@ export class Connection {
   #destroyAtMs = Number.POSITIVE_INFINITY;
 
   constructor(webSocket: WebSocket, socket: Socket, client: Client, parts: ConnectionParts) {
-    const { engine, limits, budget, desk, monotonicMs, log } = parts;
+    const { engine, limits, terms, budget, desk, monotonicMs, log } = parts;
     this.client = client;
     this.#webSocket = webSocket;
     this.#socket = socket;
     this.#parts = parts;
     this.#outbox = new Outbox(webSocket, socket, limits.outbox, budget, () => this.#tooSlow());
-    this.#requests = new Requests(engine, this.#outbox, limits.requests, client);
+    this.#requests = new Requests(engine, this.#outbox, () => terms.now.requests, client);
     const outbox = this.#outbox;
     this.#reconciliations =
       limits.negentropy &&

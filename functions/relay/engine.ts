@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { BudgetStep } from '../cloud/budget-step.ts';
 import { openBroadcast } from '../cloud/broadcast.ts';
 import { Journey } from '../cloud/journey.ts';
 import type { Log } from '../cloud/log.ts';
@@ -6,6 +7,7 @@ import type { Metrics } from '../cloud/metrics/registry.ts';
 import { openPostgres } from '../cloud/postgres.ts';
 import { openPublisher } from '../cloud/publisher.ts';
 import { openPubSub } from '../cloud/pubsub.ts';
+import { readBudgetSteps } from '../database/budget.ts';
 import { readChanges } from '../database/changes.ts';
 import { listIds } from '../database/ids.ts';
 import { heartbeat } from '../database/instances.ts';
@@ -25,12 +27,14 @@ const CHANGES_ROWS_MAX = 5_000;
  * Opens what stands behind the sockets of one relay instance: the window, the queue, the fast
  * lane and the database. If the database is away, the engine serves without it: events are still
  * taken, queries say so.
+ * @param onBudget told which steps of the budget hold, each time that this is read.
  * @throws when Pub/Sub refuses the instance's subscription for good.
  */
 export async function openEngine(
   configuration: EngineConfiguration,
   log: Log,
   metrics: Metrics,
+  onBudget: (steps: readonly BudgetStep[]) => void,
 ): Promise<Engine> {
   const pubsub = openPubSub(configuration);
   const postgres = await openPostgres({ ...configuration, applicationName: 'relay', log, metrics });
@@ -82,6 +86,7 @@ export async function openEngine(
     {
       catchUp: () => follower.catchUp(),
       askAgain: () => intake.askAgain(),
+      readBudget: async () => onBudget(await readBudgetSteps(pool)),
       heartbeat: () => heartbeat(pool, subscription),
     },
     configuration.CHANGES_POLL_MS,

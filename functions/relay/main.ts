@@ -9,6 +9,7 @@ import { parseRelayConfiguration, type RelayConfiguration } from './configuratio
 import { openEngine } from './engine.ts';
 import type { Software } from './information.ts';
 import { RelayServer } from './server.ts';
+import { Terms } from './terms.ts';
 
 /**
  * Cloud Run kills the process 10 s after SIGTERM. What has not ended by this time is left: all
@@ -21,14 +22,15 @@ async function run(configuration: RelayConfiguration, log: Log): Promise<void> {
   const { metrics } = writing;
   watchMemory(metrics);
   watchEventLoop(metrics);
+  const terms = new Terms({ configuration, software: readSoftware(), metrics, log });
   const [verifier, engine] = await Promise.all([
     loadVerifier(),
-    openEngine(configuration, log, metrics),
+    openEngine(configuration, log, metrics, (steps) => terms.change(steps)),
   ]);
   const server = new RelayServer(configuration, {
     engine,
     verifier,
-    software: readSoftware(),
+    terms,
     instance: PROCESS_NAME,
     log,
     metrics,

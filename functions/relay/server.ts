@@ -25,11 +25,11 @@ import { Connections } from './connections.ts';
 import type { Engine } from './engine-types.ts';
 import { EventMeter } from './event-meter.ts';
 import { answerHttp, type HttpAnswer, pathOf, plain, RELAY_PATH } from './http-answers.ts';
-import { type Information, informationOf, type Software } from './information.ts';
-import { connectionCountsOf, connectionLimitsOf, rateLimitsOf } from './limits.ts';
+import { connectionCountsOf, connectionLimitsOf } from './limits.ts';
 import { SendBudget } from './outbox.ts';
 import { Rates } from './rates.ts';
 import { ReconciliationDesk } from './reconciliation-desk.ts';
+import type { Terms } from './terms.ts';
 import { TrafficMeter } from './traffic-meter.ts';
 import { addressOfClient, addressSeen } from './visitor.ts';
 
@@ -37,7 +37,7 @@ import { addressOfClient, addressSeen } from './visitor.ts';
 export interface ServerParts {
   readonly engine: Engine;
   readonly verifier: Verifier;
-  readonly software: Software;
+  readonly terms: Terms;
   /** A name of this process, by which clients can tell that they speak to two. */
   readonly instance: string;
   readonly log: Log;
@@ -84,7 +84,6 @@ export class RelayServer {
   readonly #webSockets: WebSocketServer;
   readonly #configuration: RelayConfiguration;
   readonly #parts: ServerParts;
-  readonly #information: Information;
   readonly #connections: Connections;
   readonly #connectionParts: ConnectionParts;
   #stopping = false;
@@ -92,7 +91,6 @@ export class RelayServer {
   constructor(configuration: RelayConfiguration, parts: ServerParts) {
     this.#configuration = configuration;
     this.#parts = parts;
-    this.#information = informationOf(configuration, parts.software);
     this.#connections = new Connections(connectionCountsOf(configuration), parts.monotonicMs);
     this.#connectionParts = connectionPartsOf(configuration, parts);
     parts.metrics.watch('websocket_connections', {}, () => this.#connections.size);
@@ -155,7 +153,7 @@ export class RelayServer {
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const answer = answerHttp(request, {
-      information: this.#information,
+      information: this.#parts.terms.now.information,
       address: addressSeen(request, this.#configuration.RELAY_TRUSTED_PROXIES),
       ready: this.#parts.engine.ready && !this.#stopping,
     });
@@ -224,19 +222,18 @@ export class RelayServer {
 }
 
 function connectionPartsOf(configuration: RelayConfiguration, parts: ServerParts): ConnectionParts {
-  const { engine, verifier, log, metrics, nowMs, monotonicMs } = parts;
+  const { engine, verifier, terms, log, metrics, nowMs, monotonicMs } = parts;
   const rates =
-    configuration.RELAY_RATE_LIMITS === 'on'
-      ? new Rates(rateLimitsOf(configuration), monotonicMs, metrics)
-      : undefined;
+    configuration.RELAY_RATE_LIMITS === 'on' ? new Rates(terms, monotonicMs, metrics) : undefined;
   const policy = policyOf(writeRulesOf(configuration));
   return {
     engine,
-    admission: new Admission({ policy, verifier, rates, nowMs, monotonicMs, metrics }),
+    admission: new Admission({ policy, verifier, rates, terms, nowMs, monotonicMs, metrics }),
     rates,
     budget: new SendBudget(configuration.RELAY_SEND_TOTAL_BYTES_MAX),
     desk: new ReconciliationDesk(configuration.RELAY_NEGENTROPY_TOTAL_ITEMS_MAX),
     limits: connectionLimitsOf(configuration),
+    terms,
     journey: new Journey({ log, share: configuration.LOG_TRACE_SAMPLE, monotonicMs }),
     events: new EventMeter(metrics),
     traffic: new TrafficMeter(metrics),

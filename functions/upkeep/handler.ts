@@ -16,14 +16,17 @@ import type { JobReport } from './jobs.ts';
 export interface Upkeep {
   /** The scheduler's call: everything that is due, once. */
   run(): Promise<readonly JobReport[]>;
+  /** A push of the topic `budget`. */
+  hearBudget(push: unknown): Promise<void>;
   /** An operator's call. */
   readonly deadLetters: DeadLetterPorts;
 }
 
 /**
  * The HTTP side of upkeep. Answers 200 with what each job did, 500 when one failed, so that the
- * scheduler tries again; a body `{"deadLetters": …}` is an operator's. Who may call at all is
- * Cloud Run's to check. Never rejects.
+ * scheduler tries again; a body `{"deadLetters": …}` is an operator's, and `{"message": …}` a push of
+ * the topic `budget`: 204, or 500 to have it again. Who may call at all is Cloud Run's to check.
+ * Never rejects.
  */
 export function upkeepHandler(
   open: () => Promise<Upkeep>,
@@ -55,11 +58,18 @@ export function upkeepHandler(
   };
 }
 
+const isPush = (body: unknown): boolean =>
+  typeof body === 'object' && body !== null && 'message' in body;
+
 async function answerTo(
   body: unknown,
   upkeep: Upkeep,
   log: Log,
-): Promise<{ readonly status: number; readonly answer: object }> {
+): Promise<{ readonly status: number; readonly answer: object | undefined }> {
+  if (isPush(body)) {
+    await upkeep.hearBudget(body);
+    return { status: 204, answer: undefined };
+  }
   if (!isDeadLetterCall(body)) {
     const reports = await upkeep.run();
     return {

@@ -25,6 +25,14 @@ while read -r api; do
     stop "The API $api is not enabled in $PROJECT." "Run: $BOOTSTRAP" "$AGAIN" "$SERVES_ON"
 done <infra/deploy/apis.txt
 
+# A new version may need an account that the bootstrap of an earlier one did not make.
+while read -r name _; do
+  gcloud iam service-accounts describe "distrise-$name@$PROJECT.iam.gserviceaccount.com" \
+    --project="$PROJECT" --format='value(email)' </dev/null >/dev/null ||
+    stop "The account distrise-$name is not there, or the deployer may not act as it." \
+      "Run: $BOOTSTRAP" "$AGAIN" "$SERVES_ON"
+done <infra/deploy/accounts.txt
+
 regions=$(gcloud run regions list --project="$PROJECT" --format='value(locationId)') ||
   stop 'The regions of Cloud Run cannot be listed.' "Run: $BOOTSTRAP" "$SERVES_ON"
 grep -qxF "$REGION" <<<"$regions" ||

@@ -2,6 +2,7 @@ import { Registry } from '../../functions/cloud/metrics/registry.ts';
 import { loadVerifier } from '../../functions/nostr/verify.ts';
 import { parseRelayConfiguration } from '../../functions/relay/configuration.ts';
 import { RelayServer } from '../../functions/relay/server.ts';
+import { Terms } from '../../functions/relay/terms.ts';
 import { MemoryEngine } from './memory-engine.ts';
 
 /**
@@ -20,13 +21,16 @@ const silent = {
   fault() {},
   child: () => silent,
 };
-const server = new RelayServer(parsed.value, {
+const configuration = parsed.value;
+const metrics = new Registry('relay');
+const software = { version: 'test' };
+const server = new RelayServer(configuration, {
   engine: new MemoryEngine(),
   verifier: await loadVerifier(),
-  software: { version: 'test' },
+  terms: new Terms({ configuration, software, metrics, log: silent }),
   instance: 'memory',
   log: silent,
-  metrics: new Registry('relay'),
+  metrics,
   nowMs: Date.now,
   monotonicMs: () => performance.now(),
 });

@@ -13,7 +13,7 @@ import {
 /** The rooms of the house and what each may import. Services never import each other. */
 const ROOMS: Rooms = {
   nostr: [],
-  policy: ['nostr'],
+  policy: ['nostr-tools/nip13', 'nostr'],
   cloud: [],
   database: ['nostr', 'cloud'],
   upstream: ['nostr'],
@@ -50,7 +50,7 @@ const PURE: Readonly<Record<string, readonly string[]>> = {
     'nostr-tools/pure',
     'bcrypto/lib/native/schnorr-libsecp256k1.js',
   ],
-  policy: ['zod'],
+  policy: ['nostr-tools/nip13', 'zod'],
 };
 
 /** Clock, chance, environment, network: what makes an answer depend on more than the question. */

@@ -1,3 +1,4 @@
+import { BUDGET_STEPS } from '../budget-step.ts';
 import {
   COMPONENTS,
   COUNTS,
@@ -347,6 +348,22 @@ export const CATALOGUE = {
     kind: 'gauge',
     unit: '1',
     description: 'Partitions of the table of regular events.',
+    components: ['upkeep'],
+    labels: {},
+  },
+
+  // The budget.
+  budget_step: {
+    kind: 'gauge',
+    unit: '1',
+    description: '1 while a step of the budget ladder holds, as each component knows it, else 0.',
+    components: ['relay', 'fetch', 'upkeep'],
+    labels: { step: BUDGET_STEPS },
+  },
+  budget_spent: {
+    kind: 'gauge',
+    unit: '1',
+    description: 'Share of the budget that is spent, by the newest notification of Cloud Billing.',
     components: ['upkeep'],
     labels: {},
   },

@@ -11,7 +11,9 @@ import type { Commands, Flags } from './commands.ts';
 
 const GCLOUD = [
   'projects describe',
+  'projects get-iam-policy',
   'projects add-iam-policy-binding',
+  'projects remove-iam-policy-binding',
   'projects delete',
   'projects undelete',
   'projects create',
@@ -22,6 +24,10 @@ const GCLOUD = [
   'beta services identity create',
   'iam service-accounts describe',
   'iam service-accounts create',
+  'iam service-accounts add-iam-policy-binding',
+  'iam roles describe',
+  'iam roles create',
+  'iam roles update',
   'storage buckets describe',
   'storage buckets create',
   'storage buckets update',
@@ -32,6 +38,7 @@ const GCLOUD = [
   'storage rm',
   'artifacts repositories describe',
   'artifacts repositories create',
+  'artifacts repositories add-iam-policy-binding',
   'builds submit',
   'builds describe',
   'builds cancel',

@@ -43,7 +43,8 @@ export function terraformFiles(): Record<string, string> {
 export async function readTerraform(files = terraformFiles()): Promise<Terraform> {
   const all: Record<string, Record<string, Json>> = {};
   for (const [name, text] of Object.entries(files)) {
-    const parsed = (await parse(name, text)) as Record<string, Json>;
+    // `removed` says what was here once, and has no name.
+    const { removed: _, ...parsed } = (await parse(name, text)) as Record<string, Json>;
     for (const [kind, body] of Object.entries(parsed)) merge(all, kind, body, name);
   }
   const one = (kind: string): Record<string, Json> => all[kind] ?? {};

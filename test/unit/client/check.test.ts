@@ -119,6 +119,15 @@ it('a relay that only listed keys may write to passes the check, which says what
   ]);
 });
 
+it('a relay that asks for proof of work passes as well, and says that it has rules', async () => {
+  const asking = await startServer({ RELAY_POW_BITS: '40' });
+  const { code, stdout } = await runClient(['check', asking.webSocketUrl, '--timeout', '2']);
+  await asking.close();
+  expect(linesOf(stdout, 'FAILED')).toEqual([]);
+  expect(stdout).toMatch(/^- {5} takes an event: .*pow: /m);
+  expect(code).toBe(0);
+});
+
 it('a relay that refuses by a rule of which its document says nothing fails', async () => {
   const banned = '5'.padStart(64, '0');
   const silent = await startServer({ RELAY_KEYS_DENIED: getPublicKey(Buffer.from(banned, 'hex')) });

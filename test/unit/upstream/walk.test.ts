@@ -7,7 +7,7 @@ import { type ProbeEvents, probeEvents } from '../../../functions/upstream/walk-
 import type { ScriptedClient, ScriptedRelay } from '../../support/scripted-relay.ts';
 import { startSmallRelay } from '../../support/small-relay.ts';
 
-const TIMEOUT_MS = 300;
+const TIMEOUT_MS = 1_000;
 const events = probeEvents(generateSecretKey(), Date.now(), 'nonce');
 const [ephemeral, liveSpare] = events.live;
 const [regular, spare] = events.stored;
