@@ -47,6 +47,8 @@ deployer=distrise-deployer@$PROJECT.iam.gserviceaccount.com
 state=gs://$PROJECT-distrise-state
 # Where gcloud builds submit puts the source.
 source=gs://${PROJECT}_cloudbuild
+# Who may make a bucket may write to all of them, so the deployer makes none.
+archive=gs://$PROJECT-distrise-archive
 
 # The deployer may give these roles to the accounts of the services, and no others to anybody.
 grants_condition() {
@@ -139,6 +141,7 @@ prepare() {
   bucket "$state" roles/storage.legacyBucketReader
   gcloud storage buckets update "$state" --versioning
   bucket "$source" roles/storage.objectViewer
+  bucket "$archive" roles/storage.legacyBucketOwner
 
   gcloud artifacts repositories describe distrise --project="$PROJECT" --location="$REGION" \
     --format=none >/dev/null 2>&1 ||
@@ -191,7 +194,8 @@ else
     "- makes the account $deployer with the roles of infra/deploy/roles.txt, and takes" \
     '  from it what an earlier version gave; it can do much here, so keep who may act as it few,' \
     "- makes the accounts of the services and two custom roles (infra/deploy/accounts.txt, custom-roles.txt)," \
-    "- makes the buckets $state (Terraform's state, with versions) and $source," \
+    "- makes the buckets $state (Terraform's state, with versions), $source" \
+    "  and $archive (for the archive, empty unless it is turned on)," \
     '- makes the repository distrise in Artifact Registry.'
   ask 'Type yes to go on:' yes
   prepare

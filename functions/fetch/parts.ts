@@ -207,7 +207,7 @@ const firstMonth = async (pool: Pool): Promise<number> =>
 /** What a visit, a measurement and a probe together reach. */
 export type FetchPorts = PiecePorts & ProbePorts & Parameters<typeof measureDue>[1];
 
-export function pieceLimitsOf(configuration: FetchConfiguration): PieceLimits {
+function pieceLimitsOf(configuration: FetchConfiguration): PieceLimits {
   const days = configuration.FETCH_BACKFILL_DAYS;
   return {
     pieceMs: configuration.FETCH_PIECE_SECONDS * 1_000,

@@ -11,7 +11,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { httpRequestOf } from '../cloud/http-request.ts';
-import { Journey } from '../cloud/journey.ts';
+import type { Journey } from '../cloud/journey.ts';
 import type { Log } from '../cloud/log.ts';
 import type { Metrics } from '../cloud/metrics/registry.ts';
 import { traceOfHeaders } from '../cloud/trace.ts';
@@ -40,6 +40,7 @@ export interface ServerParts {
   readonly terms: Terms;
   /** A name of this process, by which clients can tell that they speak to two. */
   readonly instance: string;
+  readonly journey: Journey;
   readonly log: Log;
   readonly metrics: Metrics;
   /** Unix time in milliseconds. */
@@ -97,6 +98,8 @@ export class RelayServer {
     this.#webSockets = new WebSocketServer({
       noServer: true,
       clientTracking: false,
+      // Each connection answers its pings itself.
+      autoPong: false,
       maxPayload: configuration.RELAY_MESSAGE_BYTES_MAX * OVERSIZE_READ_FACTOR,
       maxFragments: FRAGMENTS_MAX,
       maxBufferedChunks: CHUNKS_MAX,
@@ -222,7 +225,7 @@ export class RelayServer {
 }
 
 function connectionPartsOf(configuration: RelayConfiguration, parts: ServerParts): ConnectionParts {
-  const { engine, verifier, terms, log, metrics, nowMs, monotonicMs } = parts;
+  const { engine, verifier, terms, journey, log, metrics, nowMs, monotonicMs } = parts;
   const rates =
     configuration.RELAY_RATE_LIMITS === 'on' ? new Rates(terms, monotonicMs, metrics) : undefined;
   const policy = policyOf(writeRulesOf(configuration));
@@ -234,7 +237,7 @@ function connectionPartsOf(configuration: RelayConfiguration, parts: ServerParts
     desk: new ReconciliationDesk(configuration.RELAY_NEGENTROPY_TOTAL_ITEMS_MAX),
     limits: connectionLimitsOf(configuration),
     terms,
-    journey: new Journey({ log, share: configuration.LOG_TRACE_SAMPLE, monotonicMs }),
+    journey,
     events: new EventMeter(metrics),
     traffic: new TrafficMeter(metrics),
     log,

@@ -43,6 +43,10 @@ gcloud storage buckets describe "gs://$PROJECT-distrise-state" --format='value(n
   stop "The bucket for Terraform's state is not there, or the deployer may not see it." \
     "Run: $BOOTSTRAP" "$SERVES_ON"
 
+gcloud storage buckets describe "gs://$PROJECT-distrise-archive" --format='value(name)' >/dev/null ||
+  stop "The bucket for the archive is not there, or the deployer may not see it." \
+    "Run: $BOOTSTRAP" "$AGAIN" "$SERVES_ON"
+
 gcloud artifacts repositories describe distrise --project="$PROJECT" --location="$REGION" \
   --format='value(name)' >/dev/null ||
   stop "Artifact Registry has no repository distrise in $REGION." "Run: $BOOTSTRAP" "$SERVES_ON"

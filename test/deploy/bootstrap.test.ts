@@ -36,7 +36,11 @@ it('bootstrap makes APIs, accounts, roles, buckets and repository, and says the 
     ),
   );
   expect(Object.keys(customRoles)).toEqual(namesOf('deploy/custom-roles.txt'));
-  expect(buckets).toEqual(['gs://my-relay-123-distrise-state', 'gs://my-relay-123_cloudbuild']);
+  expect(buckets).toEqual([
+    'gs://my-relay-123-distrise-state',
+    'gs://my-relay-123_cloudbuild',
+    'gs://my-relay-123-distrise-archive',
+  ]);
   expect(repositories).toEqual(['distrise']);
 });
 
@@ -119,7 +123,7 @@ describe('taking it down', () => {
     expect(code).toBe(0);
     const { services, jobs, databaseRuns, alive, buckets } = operator.world;
     expect([services, jobs, databaseRuns, alive]).toEqual([{}, {}, false, true]);
-    expect(buckets).toHaveLength(2);
+    expect(buckets).toHaveLength(3);
     const words = operator.calls.map(({ args }) => args.join(' '));
     expect(words.filter((call) => /(sql|storage|secrets|pubsub|kms) .*delete/.test(call))).toEqual(
       [],

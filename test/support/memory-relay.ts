@@ -1,3 +1,4 @@
+import { Journey } from '../../functions/cloud/journey.ts';
 import { Registry } from '../../functions/cloud/metrics/registry.ts';
 import { loadVerifier } from '../../functions/nostr/verify.ts';
 import { parseRelayConfiguration } from '../../functions/relay/configuration.ts';
@@ -29,6 +30,7 @@ const server = new RelayServer(configuration, {
   verifier: await loadVerifier(),
   terms: new Terms({ configuration, software, metrics, log: silent }),
   instance: 'memory',
+  journey: new Journey({ log: silent, share: 0, monotonicMs: () => 0 }),
   log: silent,
   metrics,
   nowMs: Date.now,

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { Journey } from '../../functions/cloud/journey.ts';
 import type { Log } from '../../functions/cloud/log.ts';
 import { Registry } from '../../functions/cloud/metrics/registry.ts';
 import { loadVerifier } from '../../functions/nostr/verify.ts';
@@ -66,6 +67,7 @@ export async function startServer(
     engine,
     verifier: await loadVerifier(),
     terms,
+    journey: new Journey({ log, share: configuration.LOG_TRACE_SAMPLE, monotonicMs }),
     log,
     instance: `server-${randomUUID().slice(0, 8)}`,
     metrics,

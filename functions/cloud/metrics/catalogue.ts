@@ -1,4 +1,5 @@
 import { BUDGET_STEPS } from '../budget-step.ts';
+import { SOCKET_METRICS } from './socket-metrics.ts';
 import {
   COMPONENTS,
   COUNTS,
@@ -19,6 +20,14 @@ export const METRIC_PREFIX = 'custom.googleapis.com/distrise/';
 
 const EVERYWHERE = COMPONENTS;
 const CONNECTED = ['relay', 'store', 'fetch', 'upkeep'] as const;
+
+/** Only the relay may read from a replica. */
+const POOLS = {
+  relay: ['primary', 'replica'],
+  store: ['primary'],
+  fetch: ['primary'],
+  upkeep: ['primary'],
+} as const;
 
 /**
  * Every metric that Distrise writes: what it is called in Cloud Monitoring, what it counts, and
@@ -130,116 +139,8 @@ export const CATALOGUE = {
     labels: {},
   },
 
-  // Questions and answers.
-  query_duration: {
-    kind: 'distribution',
-    unit: 'ms',
-    description:
-      'From a REQ to its EOSE, by the shape of its first filter and by where the answer came from.',
-    components: ['relay'],
-    labels: {
-      shape: ['ids', 'authors', 'address', 'tags', 'kinds', 'time'],
-      answered_by: ['memory', 'database'],
-    },
-    bounds: MILLISECONDS,
-  },
-  query_rows: {
-    kind: 'distribution',
-    unit: '{event}',
-    description: 'Stored events that answered one REQ.',
-    components: ['relay'],
-    labels: { answered_by: ['memory', 'database'] },
-    bounds: COUNTS,
-  },
-  query_failures_total: {
-    kind: 'counter',
-    unit: '1',
-    description: 'REQs that ended with CLOSED instead of EOSE for a reason of ours.',
-    components: ['relay'],
-    labels: { reason: ['timeout', 'too-large', 'database', 'slow', 'refused'] },
-  },
-  subscriptions: {
-    kind: 'gauge',
-    unit: '{subscription}',
-    description: 'Open subscriptions.',
-    components: ['relay'],
-    labels: {},
-  },
-  window_events: {
-    kind: 'gauge',
-    unit: '{event}',
-    description: 'Events in the recent window.',
-    components: ['relay'],
-    labels: {},
-  },
-  window_complete: {
-    kind: 'gauge',
-    unit: '1',
-    description: '1 while the recent window may answer alone, 0 while it catches up.',
-    components: ['relay'],
-    labels: {},
-  },
-
-  // Delivery and connections.
-  deliveries_total: {
-    kind: 'counter',
-    unit: '{event}',
-    description: 'Live events handed to subscriptions.',
-    components: ['relay'],
-    labels: {},
-  },
-  delivery_delay: {
-    kind: 'distribution',
-    unit: 'ms',
-    description: 'From the acceptance of an event, on any instance, to its fan-out on this one.',
-    components: ['relay'],
-    labels: { lane: ['own', 'fast', 'log'] },
-    bounds: MILLISECONDS,
-  },
-  fast_lane_breaks_total: {
-    kind: 'counter',
-    unit: '1',
-    description: 'Times that the subscription to `stored` broke.',
-    components: ['relay'],
-    labels: {},
-  },
-  received_bytes_total: {
-    kind: 'counter',
-    unit: 'By',
-    description: 'Bytes that clients sent, as they came over the sockets.',
-    components: ['relay'],
-    labels: {},
-  },
-  sent_bytes_total: {
-    kind: 'counter',
-    unit: 'By',
-    description: 'Bytes that were sent to clients, as they went over the sockets.',
-    components: ['relay'],
-    labels: {},
-  },
-  connections_total: {
-    kind: 'counter',
-    unit: '{connection}',
-    description: 'WebSocket connections that were opened or refused.',
-    components: ['relay'],
-    labels: { outcome: ['opened', 'full', 'address', 'stopping'] },
-  },
-  disconnects_total: {
-    kind: 'counter',
-    unit: '{connection}',
-    description: 'Connections that ended, by who or what ended them.',
-    components: ['relay'],
-    labels: {
-      cause: ['client', 'slow', 'dead', 'idle', 'age', 'stopping', 'protocol'],
-    },
-  },
-  rate_limited_total: {
-    kind: 'counter',
-    unit: '1',
-    description: 'Messages that a rate limit refused.',
-    components: ['relay'],
-    labels: { what: ['event', 'request'] },
-  },
+  // Questions, answers, delivery and connections.
+  ...SOCKET_METRICS,
 
   // The database, as a component sees it.
   database_wait: {
@@ -247,7 +148,7 @@ export const CATALOGUE = {
     unit: 'ms',
     description: "Time that work waited for a connection of the component's own pool.",
     components: CONNECTED,
-    labels: {},
+    labels: { pool: POOLS },
     bounds: MILLISECONDS,
   },
   database_connections: {
@@ -255,7 +156,24 @@ export const CATALOGUE = {
     unit: '{connection}',
     description: "Connections of the component's pool, and who waits for one.",
     components: CONNECTED,
-    labels: { state: ['active', 'idle', 'waiting'] },
+    labels: { state: ['active', 'idle', 'waiting'], pool: POOLS },
+  },
+
+  replica_queries_total: {
+    kind: 'counter',
+    unit: '1',
+    description:
+      'Queries for stored events where there is a read replica: answered by it, or left to the ' +
+      'primary, since the replica was behind, away or slow, or failed.',
+    components: ['relay'],
+    labels: { outcome: ['answered', 'behind', 'away', 'slow', 'failed'] },
+  },
+  replica_lag_bytes: {
+    kind: 'gauge',
+    unit: 'By',
+    description: 'Memory of recent changes that a read replica may not have replayed yet.',
+    components: ['relay'],
+    labels: {},
   },
 
   // Store.
