@@ -166,7 +166,7 @@ take_down() {
     gcloud run services delete "$name" --project="$PROJECT" --region="$REGION" --quiet ||
       printf 'no service %s\n' "$name"
   done
-  for name in check migrate; do
+  for name in check health migrate; do
     gcloud run jobs delete "$name" --project="$PROJECT" --region="$REGION" --quiet ||
       printf 'no job %s\n' "$name"
   done

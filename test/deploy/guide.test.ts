@@ -42,7 +42,7 @@ it('a new operator who types what the guide says gets through all of it', async 
     for (const command of commands) await follow(command);
     if (name !== 'Stop') seen.push(traffic());
   }
-  expect(seen).toEqual(['00002', '00003', '00002', '00004'].map((number) => `relay-${number}-abc`));
+  expect(seen).toEqual(['00002', '00004', '00002', '00006'].map((number) => `relay-${number}-abc`));
   expect(operator.world.alive).toBe(false);
   // Each command is one that the tools know, with flags that they know.
   expect(operator.calls.filter(({ refused }) => refused !== undefined)).toEqual([]);

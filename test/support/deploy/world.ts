@@ -6,6 +6,14 @@ export interface Entry {
   readonly tag?: string;
   readonly percent?: number;
   readonly revision: string;
+  /** Not tied to the revision: goes on to each newer one that is ready. */
+  readonly latest?: true;
+}
+
+/** Revisions with their image, in the order in which they were made, and who has what share. */
+export interface Revisions {
+  revisions: Record<string, string>;
+  traffic: Entry[];
 }
 
 /** A call that goes wrong, and what the tool says. */
@@ -16,6 +24,8 @@ export interface Fault {
   readonly says: string;
   /** In this step only. */
   readonly step?: string;
+  /** The tool does what it is asked for, and says all the same that it failed. */
+  readonly done?: true;
   /** How often; always where it is left out. */
   readonly times?: number;
 }
@@ -33,7 +43,15 @@ export interface World {
   accounts: string[];
   buckets: string[];
   repositories: string[];
-  services: Record<string, { revisions: Record<string, string>; traffic: Entry[] }>;
+  services: Record<string, Revisions>;
+  /** The worker `follow`, where there is one; instances instead of traffic. */
+  follow?: Revisions;
+  /** What the state bucket holds beside Terraform's state. */
+  objects: Record<string, { readonly generation: number; readonly text: string }>;
+  /** Builds with their status. */
+  builds: Record<string, string>;
+  /** Revisions that a client has spoken to since traffic moved last: these write metrics. */
+  heard: string[];
   /** Jobs with their image. */
   jobs: Record<string, string>;
   /** Those that Terraform applied alerts to are told apart. */
@@ -50,6 +68,10 @@ export interface Recorded {
   /** Why the real tool would not take these arguments. */
   readonly refused?: string;
   readonly failed?: boolean;
+  /** Whether the project is another one after it. */
+  readonly changed?: boolean;
+  /** Who had the relay's traffic after it. */
+  readonly relay?: readonly string[];
 }
 
 export const emptyWorld = (project: string, region: string): World => ({
@@ -63,6 +85,9 @@ export const emptyWorld = (project: string, region: string): World => ({
   buckets: [],
   repositories: [],
   services: {},
+  objects: {},
+  builds: {},
+  heard: [],
   jobs: {},
   alerts: false,
   databaseRuns: false,
