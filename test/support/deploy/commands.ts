@@ -41,7 +41,11 @@ export function readCall(tool: Tool, args: readonly string[]): Call | string {
   const given: [string, string][] = [];
   for (const arg of rest) {
     // What docker run starts has flags of its own.
-    if (!arg.startsWith('-') || (tool === 'docker' && command === 'run' && words.length > 0)) {
+    if (
+      !arg.startsWith('-') ||
+      arg === '-' ||
+      (tool === 'docker' && command === 'run' && words.length > 0)
+    ) {
       words.push(arg);
       continue;
     }

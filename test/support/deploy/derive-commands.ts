@@ -17,15 +17,23 @@ const GCLOUD = [
   'projects create',
   'config get',
   'billing projects link',
+  'billing projects describe',
+  'compute networks describe',
+  'compute project-info describe',
   'services list',
   'services enable',
   'beta services identity create',
   'iam service-accounts describe',
   'iam service-accounts create',
+  'storage ls',
+  'storage cat',
+  'storage cp',
+  'storage rm',
   'storage buckets describe',
   'storage buckets create',
   'storage buckets update',
   'storage buckets add-iam-policy-binding',
+  'artifacts locations list',
   'artifacts repositories describe',
   'artifacts repositories create',
   'builds submit',
@@ -39,20 +47,28 @@ const GCLOUD = [
   'run jobs execute',
   'run jobs deploy',
   'run jobs delete',
+  'run jobs list',
   'beta run worker-pools list',
   'beta run worker-pools update',
   'beta run worker-pools delete',
+  'scheduler locations list',
+  'scheduler jobs list',
   'scheduler jobs delete',
   'scheduler jobs pause',
   'scheduler jobs resume',
+  'sql tiers list',
+  'sql instances list',
+  'sql instances clone',
+  'sql instances delete',
   'sql instances patch',
+  'sql backups describe',
   'sql backups list',
   'sql backups restore',
   'logging read',
   'pubsub subscriptions seek',
 ];
 const DOCKER = ['build', 'push', 'inspect', 'run'];
-const TERRAFORM = ['init', 'apply', 'output'];
+const TERRAFORM = ['init', 'apply', 'output', 'state list', 'state rm'];
 
 interface Branch {
   readonly commands: Readonly<Record<string, Branch>>;
@@ -86,7 +102,9 @@ function dockerFlags(command: string): Flags {
 
 /** `  -target=resource  Limit`, `  -var 'foo=bar'  Set`, `  -json  If`. */
 function terraformFlags(...commands: string[]): Flags {
-  const text = commands.map((command) => run('terraform', command, '-help')).join('\n');
+  const text = commands
+    .map((command) => run('terraform', ...command.split(' '), '-help'))
+    .join('\n');
   const found = text.matchAll(/^ {2}(-[a-z-]+)(=\S+| '\S+')?(?: |$)/gm);
   return Object.fromEntries([...found].map(([, name, kind]) => [name, kind ? 'value' : 'bool']));
 }

@@ -6,7 +6,8 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readCall, type Tool } from './commands.ts';
-import { docker, gcloud, ToolFailure, terraform } from './tools.ts';
+import { ToolFailure } from './tool.ts';
+import { docker, gcloud, terraform } from './tools.ts';
 import { type Recorded, readWorld, writeWorld } from './world.ts';
 
 const folder = process.env['STAND_IN'] ?? '';
@@ -33,7 +34,10 @@ const fault = world.faults.find(
     (each.step ?? step) === step &&
     each.times !== 0,
 );
-if (fault !== undefined) {
+if (fault?.after) {
+  const left = { ...fault, after: fault.after - 1 };
+  world.faults = world.faults.map((each) => (each === fault ? left : each));
+} else if (fault !== undefined) {
   const left = fault.times === undefined ? {} : { times: fault.times - 1 };
   world.faults = world.faults.map((each) => (each === fault ? { ...fault, ...left } : each));
   finish(1, `ERROR: ${fault.says}`, { failed: true });

@@ -1,29 +1,18 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Call } from './commands.ts';
+import { applyDatabase, KEPT } from './kept.ts';
+import { existing, lines, ToolFailure } from './tool.ts';
 import type { Entry, World } from './world.ts';
-
-/** What a tool ends with, besides its own usage. */
-export class ToolFailure extends Error {}
 
 type Answer = (call: Call, world: World) => string;
 
-const REGIONS = ['europe-west1', 'us-central1'];
 const SERVICES = ['store', 'relay', 'fetch', 'upkeep', 'probe'];
-
-const lines = (list: readonly string[]): string => list.join('\n');
 
 function inProject({ flags, words }: Call, world: World): void {
   const project = flags['--project'] ?? words[0];
   if (!world.alive || project !== world.project) {
     throw new ToolFailure(`PERMISSION_DENIED: no project ${project}, or it is not yours`);
   }
-}
-
-function existing(list: readonly string[], name: string | undefined): string {
-  if (name === undefined || !list.includes(name)) {
-    throw new ToolFailure(`NOT_FOUND: ${name} was not found`);
-  }
-  return name;
 }
 
 function serviceOf({ words: [name = ''] }: Call, world: World) {
@@ -141,7 +130,20 @@ const GCLOUD: Readonly<Record<string, Answer>> = {
   'artifacts repositories describe': ({ words: [name] }, world) =>
     existing(world.repositories, name),
   'artifacts repositories create': ({ words: [name = ''] }, world) => add(world.repositories, name),
-  'run regions list': () => lines(REGIONS),
+  'artifacts locations list': (_, { regions }) => lines(regions.artifacts),
+  'billing projects describe': (_, { billing }) => (billing ? 'True' : 'False'),
+  'compute networks describe': ({ words: [name] }, { networks }) => existing(networks, name),
+  'compute project-info describe': (_, { quotas }) =>
+    lines(Object.entries(quotas).map(([metric, [limit, usage]]) => `${metric},${limit},${usage}`)),
+  'scheduler locations list': (_, { regions }) => lines(regions.scheduler),
+  'scheduler jobs list': (_, { schedules }) => lines(schedules),
+  'scheduler jobs delete': ({ words: [name] }, world) => {
+    existing(world.schedules, name);
+    world.schedules = world.schedules.filter((each) => each !== name);
+    return '';
+  },
+  'run regions list': (_, { regions }) => lines(regions.run),
+  'run jobs list': (_, { jobs }) => lines(Object.keys(jobs)),
   'run services list': (_, { services }) => lines(Object.keys(services)),
   'run services describe': describeTraffic,
   'run services update-traffic': moveTraffic,
@@ -168,11 +170,7 @@ const GCLOUD: Readonly<Record<string, Answer>> = {
     return '';
   },
   'run jobs delete': (call, { jobs }) => drop(jobs, call),
-  'sql instances patch': ({ words: [name], flags }, world) => {
-    if (name !== 'distrise') throw new ToolFailure(`NOT_FOUND: ${name}`);
-    world.databaseRuns = flags['--activation-policy'] !== 'NEVER';
-    return '';
-  },
+  ...KEPT,
 };
 
 /** Answers like gcloud. */
@@ -193,9 +191,20 @@ export const docker: Answer = ({ command, words: [name = ''] }) =>
 /** Answers like Terraform in infra/: what it does not find in these files it refuses. */
 export const terraform: Answer = (call, world) => {
   const { command, words, flags } = call;
+  if (command === 'state list') return lines(world.state.addresses);
+  if (command === 'state rm') {
+    existing(world.state.addresses, words[0]);
+    world.state.addresses = world.state.addresses.filter((each) => each !== words[0]);
+    return '';
+  }
   if (command === 'init') {
     const [bucket = ''] = call.all('-backend-config').filter((each) => each.startsWith('bucket='));
-    return existing(world.buckets, `gs://${bucket.slice('bucket='.length)}`);
+    world.state.bucket = existing(world.buckets, `gs://${bucket.slice('bucket='.length)}`);
+    return '';
+  }
+  if (command === 'output' && words[0] === 'database') {
+    if (world.state.database === undefined) throw new ToolFailure('Output "database" not found');
+    return `${world.project}:${world.region}:${world.state.database}`;
   }
   if (command === 'output') {
     return words[0] === 'relay_url' ? 'wss://relay-xyz.a.run.app' : '["https://console/1"]';
@@ -210,9 +219,19 @@ export const terraform: Answer = (call, world) => {
   }
   const image = values.get('image') ?? '';
   world.jobs['migrate'] ??= image;
-  world.databaseRuns = true;
+  applyDatabase(
+    values.get('database_instance') ?? '',
+    values.get('database_taken_in') === 'true',
+    world,
+  );
+  world.profile = /profiles\/(\w+)/.exec(call.all('-var-file')[0] ?? '')?.[1] ?? '';
+  world.domain = values.get('domain') ?? '';
+  world.networks = ['distrise'];
+  world.objects[`${world.state.bucket}/distrise/default.tfstate`] = '{}';
   if (flags['-target'] !== undefined) return '';
+  world.schedules = ['fetch', 'upkeep'];
   for (const name of SERVICES) {
+    world.pointed[name] = values.get('database_instance') ?? '';
     if (world.services[name] !== undefined) continue;
     const revision = addRevision(name, image, world);
     const service = serviceOf({ ...call, words: [name] }, world);
