@@ -110,17 +110,23 @@ it('choices that hold something else than names are not taken in', async () => {
 const LACKS: readonly [string, (world: World) => void, RegExp][] = [
   [
     'Cloud Run in the region',
-    (world) => void (world.regions.run = ['europe-west1']),
+    (world) => {
+      world.regions.run = ['europe-west1'];
+    },
     /Cloud Run has no region us-central1[\s\S]*run regions list/,
   ],
   [
     'Cloud Scheduler in the region',
-    (world) => void (world.regions.scheduler = ['europe-west1']),
+    (world) => {
+      world.regions.scheduler = ['europe-west1'];
+    },
     /Cloud Scheduler has no region us-central1/,
   ],
   [
     'Cloud SQL in the region',
-    (world) => void (world.regions.sql = ['europe-west1']),
+    (world) => {
+      world.regions.sql = ['europe-west1'];
+    },
     /Cloud SQL has no region us-central1/,
   ],
   ['billing', (world) => void (world.billing = false), /Billing is off[\s\S]*projects link/],
@@ -147,20 +153,26 @@ it.each(LACKS)(
 );
 
 it('a quota that our own network fills does not stop an upgrade', async () => {
-  operator.change((world) => void (world.quotas = { NETWORKS: [5, 5] }));
+  operator.change((world) => {
+    world.quotas = { NETWORKS: [5, 5] };
+  });
   expect((await operator.submit()).code).toBe(0);
 });
 
 it('bootstrap finds out first where a product is not', async () => {
   operator.reset({ ...ready, objects: {} });
-  operator.change((world) => void (world.regions.artifacts = ['europe-west1']));
+  operator.change((world) => {
+    world.regions.artifacts = ['europe-west1'];
+  });
   const { code, text } = await operator.type(BOOTSTRAP);
   expect(code).not.toBe(0);
   expect(text).toMatch(/Artifact Registry has no region us-central1[\s\S]*another region/);
 });
 
 it('bootstrap stops without billing, before it turns anything on', async () => {
-  operator.change((world) => void (world.billing = false));
+  operator.change((world) => {
+    world.billing = false;
+  });
   expect((await operator.type(BOOTSTRAP)).text).toContain('Billing is off');
   expect(operator.calls.filter(({ args }) => args.includes('enable'))).toEqual([]);
 });

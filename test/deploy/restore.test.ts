@@ -24,8 +24,8 @@ afterEach(async () => {
 
 const said = (text: string) => text.replaceAll(/\s+/g, ' ');
 const holds = (name: string) => operator.world.objects[`gs://my-relay-123-distrise-state/${name}`];
-const break_ = (tool: 'gcloud' | 'terraform', call: string) =>
-  operator.change((world) => void (world.faults = [{ tool, call, says: 'away', times: 1 }]));
+const failOnce = (tool: 'gcloud' | 'terraform', call: string) =>
+  operator.change((world) => void world.faults.push({ tool, call, says: 'away', times: 1 }));
 
 it('restoring asks first, says what it will do, and does nothing without a yes', async () => {
   const { code, text } = await operator.type(`${RESTORE} --time=${TIME}`, 'no\n');
@@ -79,7 +79,7 @@ it.each([
 ] as const)(
   'a failure at %s is gone with the same commands again',
   async (_, tool, call) => {
-    break_(tool, call);
+    failOnce(tool, call);
     const first = await operator.type(`${RESTORE} --time=${TIME} --yes`);
     if (first.code !== 0) await operator.type(`${RESTORE} --time=${TIME} --yes`);
     if ((await operator.submit()).code !== 0) expect((await operator.submit()).code).toBe(0);
@@ -132,7 +132,7 @@ it.each([
 });
 
 it('what cannot be cloned is said with the way by a backup', async () => {
-  break_('gcloud', 'instances clone');
+  failOnce('gcloud', 'instances clone');
   const { text } = await operator.type(`${RESTORE} --time=${TIME} --yes`);
   expect(said(text)).toMatch(
     /nothing else was done.*gcloud sql backups list --filter=instance:distrise/,
