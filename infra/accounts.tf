@@ -1,15 +1,9 @@
 # One account a service, each with what it does and no more. `push` and `scheduler` only call.
+# infra/bootstrap.sh makes the accounts and the custom roles, and lets the deployer act as each of
+# these accounts: one who may make or change accounts and roles could give itself any right.
 
 locals {
-  accounts = {
-    relay     = "The relay: publishes, reads the database, follows stored"
-    store     = "The function store: writes the database, publishes outcomes"
-    fetch     = "The function fetch and the worker follow: bring events from other relays"
-    upkeep    = "The function upkeep and the migration: own the tables"
-    probe     = "The function probe: a client of the relay"
-    push      = "Pub/Sub's pushes to store and fetch"
-    scheduler = "Cloud Scheduler's calls of fetch, upkeep and probe"
-  }
+  accounts = toset(regexall("(?m)^\\w+", file("${path.module}/deploy/accounts.txt")))
 
   # Roles on the whole project, where a narrower place does not exist.
   project_roles = {
@@ -55,20 +49,41 @@ locals {
   }
 }
 
-resource "google_service_account" "service" {
+data "google_service_account" "service" {
   for_each = local.accounts
 
-  account_id   = "distrise-${each.key}"
-  display_name = "Distrise: ${each.key}"
-  description  = each.value
+  account_id = "distrise-${each.key}"
+}
 
-  depends_on = [google_project_service.needed]
+# Earlier versions made accounts and custom roles here: they stay, and are bootstrap's now.
+removed {
+  from = google_service_account.service
+
+  lifecycle {
+    destroy = false
+  }
+}
+
+removed {
+  from = google_project_iam_custom_role.fast_lane
+
+  lifecycle {
+    destroy = false
+  }
+}
+
+removed {
+  from = google_project_iam_custom_role.sweep
+
+  lifecycle {
+    destroy = false
+  }
 }
 
 locals {
   # Cloud SQL names an account without the end that all have.
   database_users = {
-    for name, account in google_service_account.service :
+    for name, account in data.google_service_account.service :
     name => trimsuffix(account.email, ".gserviceaccount.com")
   }
 }
@@ -82,7 +97,7 @@ resource "google_project_iam_member" "service" {
 
   project = var.project
   role    = each.value.role
-  member  = google_service_account.service[each.value.account].member
+  member  = data.google_service_account.service[each.value.account].member
 }
 
 resource "google_pubsub_topic_iam_member" "service" {
@@ -90,60 +105,42 @@ resource "google_pubsub_topic_iam_member" "service" {
 
   topic  = each.value.topic
   role   = each.value.role
-  member = google_service_account.service[each.value.account].member
+  member = data.google_service_account.service[each.value.account].member
 }
 
 resource "google_pubsub_subscription_iam_member" "replay" {
   subscription = google_pubsub_subscription.incoming_dead_replay.name
   role         = "roles/pubsub.subscriber"
-  member       = google_service_account.service["upkeep"].member
+  member       = data.google_service_account.service["upkeep"].member
 }
 
-# A relay instance makes a subscription of its own to `stored`, reads it and deletes it. It does not
-# exist before, so the right is the project's; roles/pubsub.editor would give all topics with it.
-resource "google_project_iam_custom_role" "fast_lane" {
-  role_id     = "distriseFastLane"
-  title       = "Distrise: fast lane"
-  description = "Make, read and delete the subscription of one relay instance."
-  permissions = [
-    "pubsub.subscriptions.create",
-    "pubsub.subscriptions.consume",
-    "pubsub.subscriptions.delete",
-    "pubsub.subscriptions.get",
-  ]
-
-  depends_on = [google_project_service.needed]
-}
-
+# A relay instance makes a subscription of its own to `stored`, reads it and deletes it. Attaching is
+# a right on that topic alone (relay_follow). The others cannot be narrower than the project: making
+# one is asked of the project, and a subscription that does not exist yet has no policy of its own.
+# Nor can a condition name `relay-…`: Pub/Sub knows no resource.name in conditions (it is not in
+# cloud.google.com/iam/docs/conditions-resource-attributes) and would refuse every call. So a relay
+# that somebody took over could delete `incoming-store`; `incoming` keeps a week, from which a
+# subscription made anew is wound back. roles/pubsub.editor would give all topics with it.
 resource "google_project_iam_member" "fast_lane" {
   project = var.project
-  role    = google_project_iam_custom_role.fast_lane.id
-  member  = google_service_account.service["relay"].member
+  role    = "projects/${var.project}/roles/distriseFastLane"
+  member  = data.google_service_account.service["relay"].member
 }
 
-# Upkeep deletes the subscriptions of instances that died.
-resource "google_project_iam_custom_role" "sweep" {
-  role_id     = "distriseSweep"
-  title       = "Distrise: sweep"
-  description = "Delete subscriptions that dead relay instances left behind."
-  permissions = ["pubsub.subscriptions.delete"]
-
-  depends_on = [google_project_service.needed]
-}
-
+# Upkeep deletes the subscriptions of instances that died, whose names nobody knows before.
 resource "google_project_iam_member" "sweep" {
   project = var.project
-  role    = google_project_iam_custom_role.sweep.id
-  member  = google_service_account.service["upkeep"].member
+  role    = "projects/${var.project}/roles/distriseSweep"
+  member  = data.google_service_account.service["upkeep"].member
 }
 
 resource "google_cloud_run_v2_service_iam_member" "push" {
-  for_each = toset(["store", "fetch"])
+  for_each = toset(concat(["store", "fetch"], var.billing_account == "" ? [] : ["upkeep"]))
 
   name     = google_cloud_run_v2_service.function[each.value].name
   location = var.region
   role     = "roles/run.invoker"
-  member   = google_service_account.service["push"].member
+  member   = data.google_service_account.service["push"].member
 }
 
 resource "google_cloud_run_v2_service_iam_member" "scheduler" {
@@ -152,5 +149,5 @@ resource "google_cloud_run_v2_service_iam_member" "scheduler" {
   name     = google_cloud_run_v2_service.function[each.value].name
   location = var.region
   role     = "roles/run.invoker"
-  member   = google_service_account.service["scheduler"].member
+  member   = data.google_service_account.service["scheduler"].member
 }

@@ -105,6 +105,52 @@ grant() {
     --format=none --quiet "$@"
 }
 
+# Makes an account that is not there: its name, a title, what it does.
+account() {
+  local email=$1@$PROJECT.iam.gserviceaccount.com
+  gcloud iam service-accounts describe "$email" --project="$PROJECT" --format=none >/dev/null 2>&1 ||
+    gcloud iam service-accounts create "$1" --project="$PROJECT" --display-name="$2" --description="$3"
+}
+
+# What an earlier version gave the deployer and this one does not, and its condition, which is given
+# anew: it names what this version grants.
+take_back() {
+  local role
+  gcloud projects get-iam-policy "$PROJECT" --flatten='bindings[].members' \
+    --filter="bindings.members=serviceAccount:$deployer" --format='value(bindings.role)' | sort -u |
+    while read -r role; do
+      grep -qxF "$role" "$here/deploy/roles.txt" ||
+        gcloud projects remove-iam-policy-binding "$PROJECT" --member="serviceAccount:$deployer" \
+          --role="$role" --all --format=none --quiet </dev/null
+    done
+}
+
+# The services run as these, and nobody but the deployer may start something as one of them. It may
+# act as no other account of the project, such as the default one, which may be an editor.
+accounts_of_services() {
+  local name text
+  while read -r name text; do
+    account "distrise-$name" "Distrise: $name" "$text" </dev/null
+    gcloud iam service-accounts add-iam-policy-binding "distrise-$name@$PROJECT.iam.gserviceaccount.com" \
+      --project="$PROJECT" --member="serviceAccount:$deployer" --role=roles/iam.serviceAccountUser \
+      --condition=None --format=none --quiet </dev/null
+  done <"$here/deploy/accounts.txt"
+}
+
+# Roles for the services where Google's own are too wide. Made here: who may change a custom role
+# may give itself what it likes.
+custom_roles() {
+  local id permissions verb
+  while read -r id permissions; do
+    verb=create
+    if gcloud iam roles describe "$id" --project="$PROJECT" --format=none </dev/null >/dev/null 2>&1; then
+      verb=update
+    fi
+    gcloud iam roles "$verb" "$id" --project="$PROJECT" --title="Distrise: ${id#distrise}" \
+      --permissions="$permissions" --stage=GA --format=none --quiet </dev/null
+  done <"$here/deploy/custom-roles.txt"
+}
+
 bucket() {
   gcloud storage buckets describe "$1" --format='value(name)' >/dev/null 2>&1 ||
     gcloud storage buckets create "$1" --project="$PROJECT" --location="$REGION" \
@@ -114,7 +160,7 @@ bucket() {
 }
 
 prepare() {
-  local apis role
+  local apis role condition
   check_billing
   mapfile -t apis <"$here/deploy/apis.txt"
   gcloud services enable "${apis[@]}" --project="$PROJECT" ||
@@ -122,14 +168,18 @@ prepare() {
   product 'Artifact Registry' gcloud artifacts locations list --project="$PROJECT" '--format=value(name)'
   check_region
 
-  gcloud iam service-accounts describe "$deployer" --project="$PROJECT" --format=none >/dev/null 2>&1 ||
-    gcloud iam service-accounts create distrise-deployer --project="$PROJECT" \
-      --display-name='Distrise: the deployer'
+  account distrise-deployer 'Distrise: the deployer' ''
+  take_back
   while read -r role; do
     grant --role="$role" --condition=None
   done <"$here/deploy/roles.txt"
-  grants_condition | grant --role=roles/resourcemanager.projectIamAdmin \
-    --condition-from-file=/dev/stdin
+  # A file, not a pipe: a gcloud that ends before it has read a pipe would end this script as well.
+  condition=$(mktemp)
+  grants_condition >"$condition"
+  grant --role=roles/resourcemanager.projectIamAdmin --condition-from-file="$condition"
+  rm -f "$condition"
+  accounts_of_services
+  custom_roles
 
   bucket "$state" roles/storage.objectAdmin
   # Preflight looks at the bucket itself, which that role does not include.
@@ -141,6 +191,8 @@ prepare() {
     --format=none >/dev/null 2>&1 ||
     gcloud artifacts repositories create distrise --project="$PROJECT" --location="$REGION" \
       --repository-format=docker --description='The image of Distrise'
+  gcloud artifacts repositories add-iam-policy-binding distrise --project="$PROJECT" --location="$REGION" \
+    --member="serviceAccount:$deployer" --role=roles/artifactregistry.writer --format=none --quiet
 
   # Cloud SQL's, Pub/Sub's and Cloud Run's own accounts come to be with the first use otherwise,
   # and Terraform gives a role to that of Pub/Sub.
@@ -194,8 +246,9 @@ elif [[ -n $destroy ]]; then
 else
   printf '%s\n' "In the project $PROJECT ($number), region $REGION, this" \
     "- enables $(wc -l <"$here/deploy/apis.txt") APIs (infra/deploy/apis.txt)," \
-    "- makes the account $deployer with the roles of infra/deploy/roles.txt; it can do" \
-    '  much in this project, so keep who may act as it few,' \
+    "- makes the account $deployer with the roles of infra/deploy/roles.txt, and takes" \
+    '  from it what an earlier version gave; it can do much here, so keep who may act as it few,' \
+    "- makes the accounts of the services and two custom roles (infra/deploy/accounts.txt, custom-roles.txt)," \
     "- makes the buckets $state (Terraform's state, with versions) and $source," \
     '- makes the repository distrise in Artifact Registry,' \
     "- has every build make the profile $PROFILE${DOMAIN:+ at $DOMAIN} (environment $ENVIRONMENT)." \

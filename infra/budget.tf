@@ -1,4 +1,5 @@
-# Cloud Billing tells a topic several times a day what the month has cost so far.
+# Cloud Billing tells a topic several times a day what the month has cost so far, and upkeep decides by
+# that which steps of the ladder hold (BUDGET_STEPS).
 
 resource "google_pubsub_topic" "budget" {
   count = var.billing_account == "" ? 0 : 1
@@ -6,6 +7,45 @@ resource "google_pubsub_topic" "budget" {
   name = "budget"
 
   depends_on = [google_project_service.needed]
+}
+
+# The account by which every budget of Cloud Billing publishes.
+resource "google_pubsub_topic_iam_member" "billing" {
+  count = var.billing_account == "" ? 0 : 1
+
+  topic  = google_pubsub_topic.budget[0].name
+  role   = "roles/pubsub.publisher"
+  member = "serviceAccount:billing-budget-alert@system.gserviceaccount.com"
+}
+
+# Without dead letters: the next notification says more than one that nobody could take.
+resource "google_pubsub_subscription" "budget_upkeep" {
+  count = var.billing_account == "" ? 0 : 1
+
+  name                       = "budget-upkeep"
+  topic                      = google_pubsub_topic.budget[0].id
+  ack_deadline_seconds       = 60
+  message_retention_duration = "86400s"
+
+  expiration_policy {
+    ttl = ""
+  }
+
+  push_config {
+    push_endpoint = google_cloud_run_v2_service.function["upkeep"].uri
+
+    oidc_token {
+      service_account_email = data.google_service_account.service["push"].email
+      audience              = google_cloud_run_v2_service.function["upkeep"].uri
+    }
+  }
+
+  retry_policy {
+    minimum_backoff = "10s"
+    maximum_backoff = "600s"
+  }
+
+  depends_on = [google_cloud_run_v2_service_iam_member.push]
 }
 
 resource "google_billing_budget" "month" {
@@ -39,6 +79,9 @@ resource "google_billing_budget" "month" {
 
   all_updates_rule {
     pubsub_topic                     = google_pubsub_topic.budget[0].id
+    schema_version                   = "1.0"
     monitoring_notification_channels = slice([for channel in google_monitoring_notification_channel.email : channel.id], 0, min(5, length(var.alert_emails)))
   }
+
+  depends_on = [google_pubsub_topic_iam_member.billing]
 }

@@ -37,8 +37,7 @@ locals {
 
     # `["EVENT",` and `]` around the largest event.
     RELAY_MESSAGE_BYTES_MAX = tostring(var.event_bytes_max + 256)
-    # Cloud Run counts pages and health checks as well.
-    RELAY_CONNECTIONS_MAX = tostring(var.relay.concurrency - 20)
+    RELAY_CONNECTIONS_MAX   = tostring(local.relay_connections)
     # A load balancer appends two addresses, Cloud Run alone one.
     RELAY_TRUSTED_PROXIES = var.domain == "" ? "1" : "2"
 
@@ -66,6 +65,7 @@ locals {
   environment_upkeep = {
     DATABASE_USER     = local.database_users["upkeep"]
     DATABASE_POOL_MAX = tostring(var.functions["upkeep"].pool)
+    BUDGET_STEPS      = var.budget_steps
   }
 
   environment_probe = {

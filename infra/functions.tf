@@ -85,7 +85,7 @@ resource "google_cloud_run_v2_service" "function" {
   }
 
   template {
-    service_account                  = google_service_account.service[each.key].email
+    service_account                  = data.google_service_account.service[each.key].email
     execution_environment            = "EXECUTION_ENVIRONMENT_GEN2"
     timeout                          = "${each.value.seconds}s"
     max_instance_request_concurrency = var.functions[each.key].concurrency
@@ -181,7 +181,7 @@ resource "google_cloud_run_v2_job" "migrate" {
     task_count = 1
 
     template {
-      service_account = google_service_account.service["upkeep"].email
+      service_account = data.google_service_account.service["upkeep"].email
       timeout         = "3600s"
       # The pipeline stops at a failure and says so; trying again by itself would hide it.
       max_retries = 0
@@ -245,7 +245,7 @@ resource "google_cloud_run_v2_worker_pool" "follow" {
   }
 
   template {
-    service_account = google_service_account.service["fetch"].email
+    service_account = data.google_service_account.service["fetch"].email
 
     vpc_access {
       egress = "PRIVATE_RANGES_ONLY"
@@ -285,6 +285,21 @@ resource "google_cloud_run_v2_worker_pool" "follow" {
           value = env.value
         }
       }
+
+      dynamic "env" {
+        for_each = local.functions.fetch.secrets
+
+        content {
+          name = env.key
+
+          value_source {
+            secret_key_ref {
+              secret  = google_secret_manager_secret.key[env.value].secret_id
+              version = google_secret_manager_secret_version.key[env.value].version
+            }
+          }
+        }
+      }
     }
   }
 
@@ -295,6 +310,7 @@ resource "google_cloud_run_v2_worker_pool" "follow" {
   depends_on = [
     google_project_iam_member.service,
     google_pubsub_topic_iam_member.service,
+    google_secret_manager_secret_iam_member.key,
     google_sql_user.service,
   ]
 }

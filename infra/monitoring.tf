@@ -22,6 +22,37 @@ locals {
       "PROJECT_ID", var.project,
     ))
   }
+
+  # What follows the sizes of the profile, by the name of the condition. In the files stands what
+  # holds on one machine, so that they are whole where they are read without Terraform.
+  thresholds = {
+    "Over 80 % of the connections that the database allows are open"            = floor(0.8 * var.database.max_connections)
+    "Over 80 % of the connections that one instance takes, as it counts itself" = floor(0.8 * local.relay_connections)
+    "Over 80 % of the connections that one instance takes, as Cloud Run counts" = floor(0.8 * var.relay.concurrency)
+    "Over 80 % of the connections that all instances take together"             = floor(0.8 * local.relay_connections * var.relay.max_instances)
+    "Over 80 % of what the disk may grow to is used"                            = floor(0.8 * var.database.disk_limit * pow(2, 30))
+    # A large disk grows when 25 GB are left, a small one earlier.
+    "The disk is full and has not grown" = max(0.98, 1 - 10 / var.database.disk_limit)
+    # Dollars against the currency of the budget. A month has 730 hours; a relay that sleeps in some
+    # works in others.
+    "Over twice an hour's share of the budget" = 2 * var.budget_units / 730
+  }
+
+  # The same numbers as lines of charts: the alert's, and the ceiling itself.
+  ceilings = {
+    "relay.json"    = local.relay_connections
+    "database.json" = var.database.max_connections
+  }
+  dashboards = {
+    for file in fileset("${path.module}/dashboards", "*.json") :
+    file => !contains(keys(local.ceilings), file) ? file("${path.module}/dashboards/${file}") : replace(replace(replace(
+      file("${path.module}/dashboards/${file}"),
+      "/\"value\": [0-9]+,(\\s+\"targetAxis\": \"Y1\",\\s+\"label\": \"ceiling\")/", "\"value\": ${local.ceilings[file]},$1"),
+      "/\"value\": (80|800),/", "\"value\": ${floor(0.8 * local.ceilings[file])},"),
+      "/\"value\": 70,/", "\"value\": ${floor(0.7 * local.ceilings[file])},",
+    )
+  }
+
   objectives = {
     for file in local.objective_files :
     trimsuffix(file, ".json") => jsondecode(file("${path.module}/slos/${file}"))
@@ -30,9 +61,9 @@ locals {
 }
 
 resource "google_monitoring_dashboard" "distrise" {
-  for_each = fileset("${path.module}/dashboards", "*.json")
+  for_each = local.dashboards
 
-  dashboard_json = file("${path.module}/dashboards/${each.value}")
+  dashboard_json = each.value
 
   depends_on = [google_project_service.needed]
 }
@@ -163,7 +194,7 @@ resource "google_monitoring_alert_policy" "alert" {
         content {
           filter             = condition_threshold.value.filter
           comparison         = condition_threshold.value.comparison
-          threshold_value    = condition_threshold.value.thresholdValue
+          threshold_value    = lookup(local.thresholds, conditions.value.displayName, condition_threshold.value.thresholdValue)
           duration           = condition_threshold.value.duration
           denominator_filter = try(condition_threshold.value.denominatorFilter, null)
 
@@ -223,7 +254,10 @@ resource "google_monitoring_alert_policy" "alert" {
         for_each = [for key, condition in conditions.value : condition if key == "conditionPrometheusQueryLanguage"]
 
         content {
-          query               = condition_prometheus_query_language.value.query
+          query = !can(local.thresholds[conditions.value.displayName]) ? condition_prometheus_query_language.value.query : replace(
+            condition_prometheus_query_language.value.query,
+            "/> [0-9.]+$/", format("> %.3f", local.thresholds[conditions.value.displayName]),
+          )
           duration            = condition_prometheus_query_language.value.duration
           evaluation_interval = condition_prometheus_query_language.value.evaluationInterval
           rule_group          = condition_prometheus_query_language.value.ruleGroup

@@ -46,7 +46,7 @@ resource "google_pubsub_subscription" "incoming_store" {
     push_endpoint = google_cloud_run_v2_service.function["store"].uri
 
     oidc_token {
-      service_account_email = google_service_account.service["push"].email
+      service_account_email = data.google_service_account.service["push"].email
       audience              = google_cloud_run_v2_service.function["store"].uri
     }
   }
@@ -93,7 +93,7 @@ resource "google_pubsub_subscription" "fetch_work" {
     push_endpoint = google_cloud_run_v2_service.function["fetch"].uri
 
     oidc_token {
-      service_account_email = google_service_account.service["push"].email
+      service_account_email = data.google_service_account.service["push"].email
       audience              = google_cloud_run_v2_service.function["fetch"].uri
     }
   }

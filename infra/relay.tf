@@ -21,7 +21,7 @@ resource "google_cloud_run_v2_service" "relay" {
   }
 
   template {
-    service_account       = google_service_account.service["relay"].email
+    service_account       = data.google_service_account.service["relay"].email
     execution_environment = "EXECUTION_ENVIRONMENT_GEN2"
     # A socket is a request; the relay ends it earlier, at an age of its own for each.
     timeout                          = "3600s"

@@ -30,7 +30,7 @@ resource "google_cloud_scheduler_job" "every_minute" {
     uri         = google_cloud_run_v2_service.function[each.key].uri
 
     oidc_token {
-      service_account_email = google_service_account.service["scheduler"].email
+      service_account_email = data.google_service_account.service["scheduler"].email
       audience              = google_cloud_run_v2_service.function[each.key].uri
     }
   }

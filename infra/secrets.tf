@@ -39,5 +39,5 @@ resource "google_secret_manager_secret_iam_member" "key" {
 
   secret_id = google_secret_manager_secret.key[each.key].id
   role      = "roles/secretmanager.secretAccessor"
-  member    = google_service_account.service[each.key].member
+  member    = data.google_service_account.service[each.key].member
 }

@@ -16,6 +16,9 @@ locals {
   connections_most = sum(values(local.connections_by_part))
 
   follow_pool = 4
+
+  # What one relay takes: Cloud Run counts pages and health checks as well.
+  relay_connections = var.relay.concurrency - 20
 }
 
 # Nothing but a place for a rule that stops a plan; a `check` would only warn.

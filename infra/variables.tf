@@ -309,3 +309,14 @@ variable "budget_units" {
   description = "What a month may cost, in the currency of the billing account."
   default     = 100
 }
+
+variable "budget_steps" {
+  type        = string
+  description = "What the system does to cost less, by the share of the budget that is spent: fetch (no visits to other relays), limits (smaller ones for clients), read-only; or off."
+  default     = "0.8:fetch,0.9:limits,1.2:read-only"
+
+  validation {
+    condition     = can(regex("^(off|[0-9]{1,2}([.][0-9]{1,4})?:(fetch|limits|read-only)(,[0-9]{1,2}([.][0-9]{1,4})?:(fetch|limits|read-only))*)$", var.budget_steps))
+    error_message = "Steps are named like 0.8:fetch,0.9:limits,1.2:read-only; or off."
+  }
+}

@@ -4,8 +4,10 @@ terraform {
 
   required_providers {
     google = {
-      source  = "hashicorp/google"
-      version = "~> 7.45"
+      source = "hashicorp/google"
+      # One version and no range: every build gets what the tests know (test/support/terraform), and
+      # so needs no lock file; Terraform itself checks HashiCorp's signature of what it downloads.
+      version = "= 7.45.0"
     }
   }
 

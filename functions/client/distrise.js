@@ -10,7 +10,16 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 /** Commands of operators; all others, also those that are none, are for everybody. */
-const OPERATE = ['sources', 'provenance', 'trace', 'dead-letters', 'metrics', 'cost', 'health'];
+const OPERATE = [
+  'sources',
+  'provenance',
+  'trace',
+  'dead-letters',
+  'metrics',
+  'cost',
+  'budget',
+  'health',
+];
 
 const here = dirname(fileURLToPath(import.meta.url));
 const [first, second] = process.argv.slice(2);

@@ -24,7 +24,7 @@ export function keyForms(secret: Uint8Array): KeyForms {
 }
 
 /** Reads a secret key in hex or as nsec; undefined where it is no valid one. */
-export function parseSecretKey(text: string): Uint8Array | undefined {
+function parseSecretKey(text: string): Uint8Array | undefined {
   const given = text.trim();
   try {
     const secret = /^[0-9a-fA-F]{64}$/.test(given)

@@ -11,7 +11,7 @@ export interface Line {
 }
 
 /** A relay that takes more than this in one event is not known; a line above it is no event. */
-export const LINE_BYTES_MAX = 4 * 1_048_576;
+const LINE_BYTES_MAX = 4 * 1_048_576;
 
 /** What the chain of an input begins with. */
 export const CHAIN_START = '';

@@ -1,16 +1,18 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { Command, CommanderError } from 'commander';
+import { CommandFailure, EXIT } from '../command/exit.ts';
+import { type Ending, runCommandLine } from '../command/run.ts';
 import { reasonOf, UpstreamFailure } from '../upstream/failure.ts';
 import { addCheck } from './check.ts';
-import { CommandFailure, EXIT } from './exit.ts';
 import { addExport } from './export.ts';
 import { addImport } from './import.ts';
 import { addKeygen } from './keygen.ts';
 import { PipeClosed } from './output.ts';
 import { addPublish } from './publish.ts';
 import { addSubscribe } from './subscribe.ts';
-import { Interrupt, type Surroundings, tell } from './surroundings.ts';
+import { Interrupt, type Surroundings } from './surroundings.ts';
+
+const COMMANDS = [addKeygen, addPublish, addSubscribe, addImport, addExport, addCheck];
 
 const HELP = `
 Examples:
@@ -35,51 +37,27 @@ Environment:
   DISTRISE_SECRET_KEY   secret key (hex or nsec) where --key-file is not given`;
 
 /** Runs the command line and gives its exit code. Never throws. */
-export async function runCommand(
-  args: readonly string[],
-  surroundings: Surroundings,
-): Promise<number> {
-  let code: number = EXIT.done;
-  try {
-    await buildProgram(surroundings, (given) => {
-      code = given;
-    }).parseAsync(args, { from: 'user' });
-    return code;
-  } catch (error) {
-    return codeOf(error, surroundings);
-  }
-}
+export const runCommand = (args: readonly string[], surroundings: Surroundings): Promise<number> =>
+  runCommandLine(
+    {
+      description: 'Speak to a Nostr relay: keys, publish, subscribe, import, export.',
+      add(program, end) {
+        program.version(readVersion()).addHelpText('after', HELP);
+        for (const add of COMMANDS) add(program, surroundings, end);
+      },
+      endingOf,
+    },
+    args,
+    surroundings,
+  );
 
-function buildProgram(surroundings: Surroundings, onCode: (code: number) => void): Command {
-  const program = new Command('distrise')
-    .description('Speak to a Nostr relay: keys, publish, subscribe, import, export.')
-    .version(readVersion())
-    .helpCommand(true)
-    .showSuggestionAfterError(false)
-    .exitOverride()
-    .configureOutput({
-      writeOut: (text) => surroundings.stdout.write(text),
-      writeErr: (text) => surroundings.stderr.write(text),
-      outputError: (text, write) => write(text.replace(/^error: /, 'distrise: ')),
-    })
-    .addHelpText('after', HELP);
-  for (const add of [addKeygen, addPublish, addSubscribe, addImport, addExport, addCheck]) {
-    add(program, surroundings, onCode);
-  }
-  return program;
-}
-
-function codeOf(error: unknown, surroundings: Surroundings): number {
-  // commander has said what there is to say; help that was asked for is no error.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
-  if (error instanceof PipeClosed) return EXIT.done;
-  tell(surroundings, `distrise: ${reasonOf(error)}`);
-  if (error instanceof Interrupt) return error.exitCode;
-  if (error instanceof CommandFailure) return error.exitCode;
-  if (error instanceof UpstreamFailure) return EXIT.unreachable;
-  // Out of our hands, or a fault of ours: the trace helps whoever reports it.
-  if (surroundings.env['DISTRISE_DEBUG']) tell(surroundings, String((error as Error)?.stack));
-  return EXIT.file;
+function endingOf(error: unknown): Ending | undefined {
+  if (error instanceof PipeClosed) return { code: EXIT.done };
+  const message = reasonOf(error);
+  if (error instanceof Interrupt) return { code: error.exitCode, message };
+  if (error instanceof CommandFailure) return { code: error.exitCode, message };
+  if (error instanceof UpstreamFailure) return { code: EXIT.unreachable, message };
+  return undefined;
 }
 
 /** The version in the package.json of this folder or the nearest one above. */

@@ -1,18 +1,16 @@
 import type { Readable, Writable } from 'node:stream';
+import type { Terminal } from '../command/run.ts';
+
+export { type EndWith, tell } from '../command/run.ts';
 
 /** All that a command sees of the world besides files and the network. */
-export interface Surroundings {
-  readonly env: Readonly<Record<string, string | undefined>>;
+export interface Surroundings extends Terminal {
   readonly stdin: Readable;
-  readonly stdout: Writable;
   readonly stderr: Writable & { readonly isTTY?: boolean };
   /** Aborted when the user or the system wants the command to end; the reason is an `Interrupt`. */
   readonly signal: AbortSignal;
   nowSeconds(): number;
 }
-
-/** Takes a command's exit code. */
-export type EndWith = (code: number) => void;
 
 /** Why a command is to end early. */
 export class Interrupt extends Error {
@@ -28,9 +26,4 @@ export class Interrupt extends Error {
   get exitCode(): number {
     return 128 + { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 }[this.signalName];
   }
-}
-
-/** Writes one line for people; it never mixes with the data on stdout. */
-export function tell(surroundings: Surroundings, line: string): void {
-  surroundings.stderr.write(`${line}\n`);
 }

@@ -41,16 +41,8 @@ export const oneOf = <const T extends readonly [string, ...string[]]>(
     .default(fallback)
     .describe(`one of ${words.join(', ')}`);
 
-/** A variable that is on or off. */
-export const flag = (fallback: boolean) =>
-  z
-    .enum(['true', 'false'])
-    .transform((value) => value === 'true')
-    .default(fallback)
-    .describe('true or false');
-
 /** A variable that holds a share of a whole. */
-export const share = (fallback: number) =>
+const share = (fallback: number) =>
   z
     .string()
     .regex(/^(0|1|0?\.[0-9]{1,9}|1\.0+)$/)

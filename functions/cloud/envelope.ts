@@ -23,16 +23,13 @@ export interface IncomingMeta {
   readonly keys: readonly string[];
 }
 
-export interface IncomingLine {
-  readonly meta: IncomingMeta;
-  /** The event's text, as `eventText` made it. */
-  readonly text: string;
-}
-
 /** What store decided about one event. Ephemeral events come from the relay itself. */
 export type Outcome = 'stored' | 'duplicate' | 'superseded' | 'deleted' | 'refused' | 'ephemeral';
 
-/** One event's fate, for every relay instance. */
+/**
+ * One event's fate, for every relay instance. Its text stands beside it for `stored` and `ephemeral`;
+ * the others need none.
+ */
 export interface StoredMeta {
   readonly id: string;
   readonly outcome: Outcome;
@@ -50,12 +47,6 @@ export interface StoredMeta {
     /** Events that this one removed: superseded versions, deleted events. */
     readonly removed: readonly { readonly id: string; readonly seq: number }[];
   };
-}
-
-export interface StoredLine {
-  readonly meta: StoredMeta;
-  /** The event's text for `stored` and `ephemeral`; absent where instances need no text. */
-  readonly text?: string;
 }
 
 /** One line as text; `text` is put in as it is, never parsed. */

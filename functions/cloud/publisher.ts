@@ -27,7 +27,7 @@ export interface PublisherOptions {
 }
 
 /** Why a line has no acknowledgement; after `deadline` and `failed` it may still have landed. */
-export class PublishError extends Error {
+class PublishError extends Error {
   override readonly name = 'PublishError';
   readonly code: 'deadline' | 'full' | 'failed' | 'closed';
 

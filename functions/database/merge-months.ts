@@ -3,7 +3,7 @@ import { listMonths, type Month } from './months.ts';
 import { rewrite } from './rewrite.ts';
 
 /** More months than this are merged by years: planning a query costs time for each. */
-export const MONTHS_MAX = 24;
+const MONTHS_MAX = 24;
 
 /**
  * Merges the months of the oldest year that has several, where there are more than `MONTHS_MAX` in

@@ -25,7 +25,7 @@ export interface FilterPart {
 }
 
 /** How many bytes of filter a source's messages have room for, by its NIP-11 document. */
-export function partBytesMaxOf({ messageBytesMax }: RelayInformation = {}): number {
+function partBytesMaxOf({ messageBytesMax }: RelayInformation = {}): number {
   if (messageBytesMax === undefined) return PART_BYTES_MAX;
   const bytes = Math.floor(PART_MESSAGE_SHARE * messageBytesMax);
   return Math.min(PART_BYTES_MAX, Math.max(PART_BYTES_MIN, bytes));

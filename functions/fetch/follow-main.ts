@@ -6,7 +6,9 @@ import { openPostgres } from '../cloud/postgres.ts';
 import { openPublisher } from '../cloud/publisher.ts';
 import { openPubSub } from '../cloud/pubsub.ts';
 import { startService } from '../cloud/start-service.ts';
+import { readBudgetSteps } from '../database/budget.ts';
 import { listSources } from '../database/sources.ts';
+import { BudgetPause } from './budget-pause.ts';
 import { parseFetchConfiguration } from './configuration.ts';
 import { follow } from './follow.ts';
 import { FOLLOW_PENDING_BYTES_MAX, FOLLOW_REFRESH_MS, FOLLOWED_MAX } from './limits.ts';
@@ -34,12 +36,18 @@ const incoming = openPublisher({
 });
 const publish = (line: Parameters<typeof incoming.publish>[0]) => incoming.publish(line);
 const ports = piecePorts(settings, postgres.pool, publish, log, new FetchMeter(metrics));
+const pauseByBudget = new BudgetPause({
+  read: () => readBudgetSteps(postgres.pool),
+  metrics,
+  log,
+});
 writing.start();
 log.info('following');
 await follow(
   {
     ...ports,
-    list: () => listSources(postgres.pool),
+    // None is followed while the budget is used up.
+    list: async () => ((await pauseByBudget.holds()) ? [] : listSources(postgres.pool)),
     // An abort ends the wait; there is nobody to tell.
     pause: (ms, signal) => pause(ms, undefined, { signal }).catch(() => undefined),
   },

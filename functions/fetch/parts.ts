@@ -6,6 +6,7 @@ import { openPostgres } from '../cloud/postgres.ts';
 import { openPublisher } from '../cloud/publisher.ts';
 import { openPubSub, openRawPublisher } from '../cloud/pubsub.ts';
 import { readArrivals, readNotFrom } from '../database/arrivals.ts';
+import { readBudgetSteps } from '../database/budget.ts';
 import { currentPosition } from '../database/changes.ts';
 import { appendCoverage, newestCoverage, readCoverage } from '../database/coverage.ts';
 import {
@@ -34,6 +35,7 @@ import { policyOf } from '../policy/rules.ts';
 import { writeRulesOf } from '../policy/variables.ts';
 import { allOf, PASSED, type WritePolicy } from '../policy/write-policy.ts';
 import type { Fault } from '../upstream/connection.ts';
+import { BudgetPause } from './budget-pause.ts';
 import type { FetchConfiguration } from './configuration.ts';
 import { Delivery, takenOf } from './delivery.ts';
 import type { Fetcher } from './handler.ts';
@@ -72,12 +74,16 @@ export async function openFetcher(
   const work = openRawPublisher(pubsub, configuration.TOPIC_FETCH);
   const meter = new FetchMeter(metrics);
   const ports = piecePorts(configuration, pool, (line) => incoming.publish(line), log, meter);
+  const pause = new BudgetPause({ read: () => readBudgetSteps(pool), metrics, log });
   // Anew each time: how far back is wanted goes by the clock.
   const limits = () => pieceLimitsOf(configuration);
   return {
     plan: () =>
       plan(
-        planPorts(pool, (id) => handOut(work, id), log, metrics),
+        {
+          ...planPorts(pool, (id) => handOut(work, id), log, metrics),
+          paused: () => pause.holds(),
+        },
         {
           configured: configuration.FETCH_SOURCES,
           outbox: configuration.FETCH_OUTBOX === 'on',
@@ -85,9 +91,11 @@ export async function openFetcher(
           probes: configuration.FETCH_PROBES === 'on',
         },
       ),
-    work: (sourceId) =>
+    async work(sourceId) {
+      // Handed out before the budget was used up; the source stays due.
+      if (await pause.holds()) return undefined;
       // A holder of its own a piece: two pushes of one message may meet in one instance.
-      withLease(pool, { name: `fetch ${sourceId}`, holder: randomUUID() }, async (lost) => {
+      return withLease(pool, { name: `fetch ${sourceId}`, holder: randomUUID() }, async (lost) => {
         // Read under the lease: another piece may just have been here.
         const source = await sources.sourceById(pool, sourceId);
         if (source?.state === 'paused' && (await waitsForProbe(pool, sourceId))) {
@@ -107,7 +115,8 @@ export async function openFetcher(
         const report = await runPiece(source, ports, limits(), lost);
         meter.visited(report, performance.now() - beganMs);
         return report;
-      }),
+      });
+    },
     async close() {
       await Promise.allSettled([incoming.close(), work.close(), close()]);
       await pubsub.close();
@@ -198,7 +207,7 @@ const firstMonth = async (pool: Pool): Promise<number> =>
 /** What a visit, a measurement and a probe together reach. */
 export type FetchPorts = PiecePorts & ProbePorts & Parameters<typeof measureDue>[1];
 
-export function pieceLimitsOf(configuration: FetchConfiguration): PieceLimits {
+function pieceLimitsOf(configuration: FetchConfiguration): PieceLimits {
   const days = configuration.FETCH_BACKFILL_DAYS;
   return {
     pieceMs: configuration.FETCH_PIECE_SECONDS * 1_000,
@@ -210,7 +219,12 @@ export function pieceLimitsOf(configuration: FetchConfiguration): PieceLimits {
   };
 }
 
-function planPorts(pool: Pool, hand: PlanPorts['handOut'], log: Log, metrics: Metrics): PlanPorts {
+function planPorts(
+  pool: Pool,
+  hand: PlanPorts['handOut'],
+  log: Log,
+  metrics: Metrics,
+): Omit<PlanPorts, 'paused'> {
   return {
     introduce: async (source) => void (await sources.addSource(pool, source)),
     find: (url) => sources.sourceByUrl(pool, url),

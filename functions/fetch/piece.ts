@@ -11,7 +11,7 @@ import { logIn, notedInformation } from './log-in.ts';
 import { type RangePorts, RangeWork } from './range-work.ts';
 import { scheduleSource } from './schedule-source.ts';
 import { type SendPorts, sendEvents } from './send.ts';
-import { newTally } from './tally.ts';
+import { newTally, type Tally } from './tally.ts';
 import { type TurnLimits, takeTurns } from './turns.ts';
 
 /** What a piece of work reaches of the world. */
@@ -72,99 +72,135 @@ export async function runPiece(
   lost: AbortSignal,
 ): Promise<PieceReport> {
   const limits = withSourceLimits(given, source);
+  const { pieceMs } = limits;
   const tally = newTally();
   const delivery = new Delivery(ports, source, `fetch-${source.id}-${randomUUID().slice(0, 8)}`);
-  const deadline = AbortSignal.any([AbortSignal.timeout(limits.pieceMs), lost]);
-  const share = source.direction === 'both' ? FETCHING_SHARE : 1;
-  const endsAtMs = ports.nowMs() + share * limits.pieceMs;
-  let connection: Connection | undefined;
-  let failure: string | undefined;
-  // What ends by itself ends for want of time.
-  let failureCode: FailureCode = 'timeout';
-  let ours: unknown;
-  let unread: unknown;
-  let finished = source.direction === 'up';
-  let sentAll = true;
-  let invalid = 0;
-  let work: RangeWork | undefined;
-  let information: RelayInformation | undefined;
+  const deadline = AbortSignal.any([AbortSignal.timeout(pieceMs), lost]);
+  const visit: Visit = { finished: source.direction === 'up', sentAll: true, invalid: 0 };
+  let ending: Ending = {};
   try {
-    information = (await ports.information(source)) ?? notedInformation(source);
-    connection = await ports.connect(source, deadline, ({ reason }) => {
-      if (!HARMLESS_FAULT.test(reason)) invalid += 1;
-    });
-    work = new RangeWork(connection, ports, delivery, tally, {
-      ...limits,
-      signal: deadline,
-      endsAtMs,
-      information,
-      gaveBefore: source.counts.events > 0,
-      nip77: speaksNip77(source, information),
-    });
-    // Whatever waits for the source's next word ends with the time.
-    deadline.addEventListener('abort', () => void connection?.close(), { once: true });
-    await logIn(connection, source, information);
-    if (source.direction !== 'up') {
-      const parts = partsOf(source.filters, information);
-      const turns = { sourceId: source.id, parts, ports, limits, work, endsAtMs };
-      finished = await takeTurns(turns).catch((error: unknown) => {
-        // What it does not let us read says nothing of what it takes.
-        if (source.direction === 'down' || connection?.failure !== undefined) throw error;
-        unread = error;
-        return false;
-      });
-    }
-    if (source.direction !== 'down') {
-      const toSend = { source, ports, limits, signal: deadline };
-      sentAll = await sendEvents(connection, toSend, tally).catch((error: unknown) => {
-        throw unread ?? error;
-      });
-    }
-    if (unread !== undefined) throw unread;
+    await goThrough(visit, { source, ports, limits, tally, delivery, deadline });
   } catch (error) {
-    failure = reasonOf(error);
-    if (!(error instanceof UpstreamFailure) && !deadline.aborted) {
-      ours = error;
-      failure = `our own side: ${failure}`;
-    }
-    if (error instanceof UpstreamFailure && !deadline.aborted) failureCode = error.code;
-    // Work that takes longer than a piece is no failure of the source, if it brought anything.
-    if (deadline.aborted && delivery.counts.events > 0) failure = undefined;
-    else if (deadline.aborted) failure = `no answer within ${limits.pieceMs / 1_000} s`;
+    const brought = delivery.counts.events > 0;
+    ending = deadline.aborted ? outOfTime(brought, pieceMs) : endingOf(error);
   } finally {
-    await connection?.close();
+    await visit.connection?.close();
   }
   if (lost.aborted) throw lost.reason;
-  const { sent } = tally;
+  const { sent, requests } = tally;
+  const covered = visit.work?.covered ?? 0;
+  let { failure } = ending;
   // Rounds of NIP-77 are no sign of anything: some relay may go on with them for ever.
-  const brought = delivery.counts.events + (work?.covered ?? 0) + sent;
-  if (!finished && brought === 0) {
-    const { requests } = tally;
+  if (!visit.finished && delivery.counts.events + covered + sent === 0) {
     failure ??=
-      work?.impatient ?? `nothing came within ${limits.pieceMs / 1_000} s and ${requests} requests`;
+      visit.work?.impatient ?? `nothing came within ${pieceMs / 1_000} s and ${requests} requests`;
   }
+  const failed = failure !== undefined && ending.ours === undefined;
   const report: PieceReport = {
-    requests: tally.requests,
+    requests,
     events: delivery.counts.events,
     fresh: delivery.counts.fresh,
     sent,
-    invalid,
-    bytes: connection?.bytesReceived ?? 0,
+    invalid: visit.invalid,
+    bytes: visit.connection?.bytesReceived ?? 0,
     rounds: tally.rounds,
     withheld: tally.withheld,
     suspect: tally.suspect,
-    finished: finished && sentAll,
+    finished: visit.finished && visit.sentAll,
     failure,
-    failureCode: failure === undefined || ours !== undefined ? undefined : failureCode,
+    // What ends by itself ends for want of time.
+    failureCode: failed ? (ending.code ?? 'timeout') : undefined,
   };
   await record(source, report, ports, {
-    nip77: work?.nip77,
-    information,
-    progress: (work?.covered ?? 0) > 0 || delivery.counts.fresh > 0 || sent > 0,
-    ours,
+    nip77: visit.work?.nip77,
+    information: visit.information,
+    progress: covered > 0 || delivery.counts.fresh > 0 || sent > 0,
+    ours: ending.ours,
   });
   return report;
 }
+
+/** How far a visit has come; it may end at any point. */
+interface Visit {
+  connection?: Connection;
+  information?: RelayInformation | undefined;
+  work?: RangeWork;
+  /** Everything that is missing here has been fetched. */
+  finished: boolean;
+  sentAll: boolean;
+  /** Faults of the source. */
+  invalid: number;
+}
+
+interface VisitParts {
+  readonly source: Source;
+  readonly ports: PiecePorts;
+  readonly limits: PieceLimits;
+  readonly tally: Tally;
+  readonly delivery: Delivery;
+  readonly deadline: AbortSignal;
+}
+
+/** Connects, logs in, fetches and sends. */
+async function goThrough(visit: Visit, parts: VisitParts): Promise<void> {
+  const { source, ports, limits, tally, delivery, deadline } = parts;
+  const share = source.direction === 'both' ? FETCHING_SHARE : 1;
+  const endsAtMs = ports.nowMs() + share * limits.pieceMs;
+  const information = (await ports.information(source)) ?? notedInformation(source);
+  visit.information = information;
+  const connection = await ports.connect(source, deadline, ({ reason }) => {
+    if (!HARMLESS_FAULT.test(reason)) visit.invalid += 1;
+  });
+  visit.connection = connection;
+  const work = new RangeWork(connection, ports, delivery, tally, {
+    ...limits,
+    signal: deadline,
+    endsAtMs,
+    information,
+    gaveBefore: source.counts.events > 0,
+    nip77: speaksNip77(source, information),
+  });
+  visit.work = work;
+  // Whatever waits for the source's next word ends with the time.
+  deadline.addEventListener('abort', () => void connection.close(), { once: true });
+  await logIn(connection, source, information);
+  let unread: unknown;
+  if (source.direction !== 'up') {
+    const filters = partsOf(source.filters, information);
+    const turns = { sourceId: source.id, parts: filters, ports, limits, work, endsAtMs };
+    visit.finished = await takeTurns(turns).catch((error: unknown) => {
+      // What it does not let us read says nothing of what it takes.
+      if (source.direction === 'down' || connection.failure !== undefined) throw error;
+      unread = error;
+      return false;
+    });
+  }
+  if (source.direction !== 'down') {
+    const toSend = { source, ports, limits, signal: deadline };
+    visit.sentAll = await sendEvents(connection, toSend, tally).catch((error: unknown) => {
+      throw unread ?? error;
+    });
+  }
+  if (unread !== undefined) throw unread;
+}
+
+/** Why a visit ended before its end, if it did. */
+interface Ending {
+  readonly failure?: string;
+  readonly code?: FailureCode;
+  /** What failed of our own side. */
+  readonly ours?: unknown;
+}
+
+function endingOf(error: unknown): Ending {
+  const failure = reasonOf(error);
+  if (error instanceof UpstreamFailure) return { failure, code: error.code };
+  return { failure: `our own side: ${failure}`, ours: error };
+}
+
+/** Work that takes longer than a piece is no failure of the source, if it brought anything. */
+const outOfTime = (broughtAnything: boolean, pieceMs: number): Ending =>
+  broughtAnything ? {} : { failure: `no answer within ${pieceMs / 1_000} s` };
 
 /** A long backfill must not keep what we have from being sent. */
 const FETCHING_SHARE = 0.7;

@@ -23,6 +23,8 @@ import { measureStanding } from './standing.ts';
 
 /** What planning reaches of the world. */
 export interface PlanPorts {
+  /** Whether the budget keeps relays from being visited now. */
+  paused(): Promise<boolean>;
   /** Adds a source, unless it is there already; what an operator said of it stays. */
   introduce(source: NewSource): Promise<void>;
   /** The source at this address, also one that an operator has removed. */
@@ -57,6 +59,8 @@ export interface PlanRules {
 export interface PlanReport {
   readonly introduced: number;
   readonly handedOut: number;
+  /** Nothing was handed out since the budget does not allow it. */
+  readonly paused?: true;
 }
 
 /** Relays of monitors that one call looks at. */
@@ -82,8 +86,9 @@ export async function plan(ports: PlanPorts, rules: PlanRules): Promise<PlanRepo
   if (rules.outbox) introduced += await introduceOutboxes(ports, known, urls);
   if (rules.monitors) introduced += await introduceMonitored(ports, known);
   if (rules.probes) introduced += await introduceRelaysInUse(ports, known);
-  const due: { readonly id: number }[] = [...(await ports.due(PLANNED_MAX))];
-  if (rules.probes) due.push(...(await ports.unprobed(PROBED_A_CALL)));
+  const paused = await ports.paused();
+  const due: { readonly id: number }[] = paused ? [] : [...(await ports.due(PLANNED_MAX))];
+  if (rules.probes && !paused) due.push(...(await ports.unprobed(PROBED_A_CALL)));
   await Promise.all(due.map(({ id }) => ports.handOut(id)));
   try {
     await measureStanding(known, ports.coverage, ports.metrics);
@@ -92,7 +97,7 @@ export async function plan(ports: PlanPorts, rules: PlanRules): Promise<PlanRepo
     ports.log.warning('coverage could not be read', { error });
   }
   ports.log.debug('fetch planned', { introduced, handedOut: due.length });
-  return { introduced, handedOut: due.length };
+  return { introduced, handedOut: due.length, ...(paused && { paused }) };
 }
 
 /** The outbox model: what an author writes is fetched from where the author says it is. */

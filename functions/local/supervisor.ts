@@ -179,6 +179,9 @@ export class Supervisor implements PartHost {
         storeUrl: `http://127.0.0.1:${ports.store}/`,
         fetch: env['TOPIC_FETCH'] || 'fetch',
         fetchUrl: `http://127.0.0.1:${ports.fetch}/`,
+        // No service names this one: what upkeep gets of it is pushed.
+        budget: 'budget',
+        upkeepUrl: `http://127.0.0.1:${ports.upkeep}/`,
       });
     } finally {
       await pubsub.close();

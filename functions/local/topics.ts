@@ -7,10 +7,13 @@ export interface TopicsOptions {
   readonly incomingDead: string;
   readonly stored: string;
   readonly fetch: string;
+  readonly budget: string;
   /** Where the store function takes what is pushed. */
   readonly storeUrl: string;
   /** Where the fetch function takes its pieces of work. */
   readonly fetchUrl: string;
+  /** Where upkeep takes notifications of the budget. */
+  readonly upkeepUrl: string;
 }
 
 type SubscriptionSettings = NonNullable<Parameters<PubSub['createSubscription']>[2]>;
@@ -23,7 +26,9 @@ const never = { expirationPolicy: {} };
 /** Makes what is missing, as Terraform does in the cloud, and leads the push to this run's port. */
 export async function makeTopics(options: TopicsOptions): Promise<void> {
   const { pubsub, incoming, incomingDead, stored, storeUrl, fetch, fetchUrl } = options;
-  await Promise.all([incoming, incomingDead, stored, fetch].map((name) => makeTopic(pubsub, name)));
+  const { budget, upkeepUrl } = options;
+  const topics = [incoming, incomingDead, stored, fetch, budget];
+  await Promise.all(topics.map((name) => makeTopic(pubsub, name)));
   const deadLetterTopic = `projects/${pubsub.projectId}/topics/${incomingDead}`;
   await Promise.all([
     makeSubscription(pubsub, incoming, `${incoming}-store`, {
@@ -44,6 +49,14 @@ export async function makeTopics(options: TopicsOptions): Promise<void> {
       messageRetentionDuration: { seconds: 600 },
       ...never,
     }),
+    makeSubscription(pubsub, budget, `${budget}-upkeep`, {
+      pushConfig: { pushEndpoint: upkeepUrl },
+      ackDeadlineSeconds: 60,
+      // The next notification says more than an old one.
+      retryPolicy: { minimumBackoff: { seconds: 1 }, maximumBackoff: { seconds: 60 } },
+      messageRetentionDuration: { seconds: 86_400 },
+      ...never,
+    }),
     makeSubscription(pubsub, incomingDead, `${incomingDead}-replay`, {
       ackDeadlineSeconds: 60,
       ...retention,
@@ -53,6 +66,7 @@ export async function makeTopics(options: TopicsOptions): Promise<void> {
   await Promise.all([
     pubsub.subscription(`${incoming}-store`).modifyPushConfig({ pushEndpoint: storeUrl }),
     pubsub.subscription(`${fetch}-work`).modifyPushConfig({ pushEndpoint: fetchUrl }),
+    pubsub.subscription(`${budget}-upkeep`).modifyPushConfig({ pushEndpoint: upkeepUrl }),
   ]);
 }
 

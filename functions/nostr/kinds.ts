@@ -3,7 +3,12 @@ export type KindClass = 'regular' | 'replaceable' | 'ephemeral' | 'addressable';
 
 export const KIND_MAX = 65_535;
 export const KIND_DELETION = 5;
+/** A repost of a note (NIP-18), and one of anything else. */
+export const KIND_REPOST = 6;
+export const KIND_GENERIC_REPOST = 16;
 export const KIND_VANISH = 62;
+/** Proves a key to one relay (NIP-42). */
+export const KIND_AUTHENTICATION = 22_242;
 
 /**
  * The class of a kind (NIP-01). Kinds that NIP-01 puts in no range are kept like regular ones,

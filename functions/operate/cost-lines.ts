@@ -41,7 +41,7 @@ const LOG_GIBIBYTES = 1;
 const IMAGES_GIBIBYTES = 3;
 const DISK_FILLED = 0.5;
 /** Of all files in infra/alerts/. */
-export const ALERT_CONDITIONS = 41;
+export const ALERT_CONDITIONS = 44;
 
 /** What a month costs, line by line. */
 export function costLines(question: CostQuestion): CostLine[] {

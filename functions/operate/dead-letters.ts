@@ -1,4 +1,3 @@
-import { hostname } from 'node:os';
 import { type Command, InvalidArgumentError } from 'commander';
 import {
   countLetters,
@@ -19,7 +18,7 @@ import { eventIdOf, readAuthor } from './event-id.ts';
 import { CommandFailure, EXIT, EXIT_HELP, usageFailure } from './exit.ts';
 import { letterFacts, letterJson, letterList } from './letter-views.ts';
 import { openQueue, QUEUE_HELP } from './queue.ts';
-import { type EndWith, print, type Surroundings, tell } from './surroundings.ts';
+import { type EndWith, operatorOf, print, type Surroundings, tell } from './surroundings.ts';
 import { grouped } from './words.ts';
 
 const HELP = `
@@ -256,6 +255,3 @@ async function confirm(action: string, letters: number, surroundings: Surroundin
     throw new CommandFailure(EXIT.refused, `nothing was ${action}`);
   }
 }
-
-const operatorOf = (env: Surroundings['env']): string =>
-  env['DISTRISE_OPERATOR'] || `${env['USER'] || env['LOGNAME'] || 'unknown'}@${hostname()}`;

@@ -87,7 +87,7 @@ interface Bounds {
 }
 
 /** What is wrong with a revision, or undefined. Only when the time is over silence is a fault. */
-export function faultOf(health: Health, { failures, delay, ended }: Bounds): string | undefined {
+function faultOf(health: Health, { failures, delay, ended }: Bounds): string | undefined {
   const { revision, succeeded, failed, delayMs, writes } = health;
   const all = succeeded + failed;
   if (all >= JUDGED_MIN && (failed / all) * 100 > failures) {

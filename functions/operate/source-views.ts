@@ -14,9 +14,16 @@ export const sourceJson = (source: Source): object => ({
   filters: source.filters.map(plainFilter),
 });
 
-/** The sources as a table. */
-export function sourcesTable(sources: readonly Source[], nowMs: number): string {
+/** The sources as a table. @param paused none is visited now, since the budget is used up. */
+export function sourcesTable(sources: readonly Source[], nowMs: number, paused: boolean): string {
   if (sources.length === 0) return 'There are no sources. Add one: distrise sources add wss://…';
+  const rows = rowsOf(sources, nowMs);
+  return paused ? `${rows}\n\n${PAUSED}` : rows;
+}
+
+const PAUSED = 'No relay is visited now: the budget has fetch paused (distrise budget).';
+
+function rowsOf(sources: readonly Source[], nowMs: number): string {
   return table(sources, [
     { title: 'ID', align: 'right', cell: ({ id }) => String(id) },
     { title: 'URL', cell: ({ url }) => url },

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Postgres } from '../cloud/postgres.ts';
+import { readBudgetSteps } from '../database/budget.ts';
 import { readCoverage } from '../database/coverage.ts';
 import { recordProbe } from '../database/probes.ts';
 import {
@@ -67,10 +68,13 @@ function addList(sources: Command, surroundings: Surroundings, end: EndWith): vo
   addDatabaseOptions(sources.command('list').description('every source, and how it does'))
     .option('--json', 'print JSON')
     .action(async (options: Shown) => {
-      const all = await withDatabase(options, surroundings, listSources);
+      const [all, steps] = await withDatabase(options, surroundings, async (pool) => [
+        await listSources(pool),
+        await readBudgetSteps(pool),
+      ]);
       const text = options.json
         ? JSON.stringify(all.map(sourceJson))
-        : sourcesTable(all, surroundings.nowMs());
+        : sourcesTable(all, surroundings.nowMs(), steps.includes('fetch'));
       await print(surroundings, text);
       end(EXIT.done);
     });

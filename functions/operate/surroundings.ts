@@ -1,22 +1,18 @@
-import type { Writable } from 'node:stream';
+import { hostname } from 'node:os';
+import type { Terminal } from '../command/run.ts';
+
+export { type EndWith, tell } from '../command/run.ts';
 
 /** All that a command sees of the world besides files, the network and the database. */
-export interface Surroundings {
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly stdout: Writable;
-  readonly stderr: Writable;
+export interface Surroundings extends Terminal {
   nowMs(): number;
   /** Asks whoever sits there; absent where nobody does. */
   readonly ask?: (question: string) => Promise<string>;
 }
 
-/** Takes a command's exit code. */
-export type EndWith = (code: number) => void;
-
-/** Writes one line for people; it never mixes with the data on stdout. */
-export function tell({ stderr }: Surroundings, line: string): void {
-  stderr.write(`${line}\n`);
-}
+/** Who decides, where the command line does not say. */
+export const operatorOf = (env: Surroundings['env']): string =>
+  env['DISTRISE_OPERATOR'] || `${env['USER'] || env['LOGNAME'] || 'unknown'}@${hostname()}`;
 
 /** Writes a command's result; resolves when it has left this process. */
 export async function print({ stdout }: Surroundings, text: string): Promise<void> {

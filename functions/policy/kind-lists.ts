@@ -34,10 +34,10 @@ export function kindListsPolicy(
   denied: readonly KindRange[],
 ): WritePolicy {
   return ({ kind }) => {
-    if (denied.some((range) => isIn(kind, range))) {
+    if (denied.some((range) => isInRange(kind, range))) {
       return refuse(`blocked: kind ${kind} is not accepted here`);
     }
-    if (allowed.length > 0 && !allowed.some((range) => isIn(kind, range))) {
+    if (allowed.length > 0 && !allowed.some((range) => isInRange(kind, range))) {
       const list = allowed.slice(0, KINDS_NAMED_MAX).map(rangeText).join(', ');
       const more = allowed.length > KINDS_NAMED_MAX ? ' and others' : '';
       return refuse(`blocked: kind ${kind} is not accepted here, only ${list}${more}`);
@@ -49,7 +49,9 @@ export function kindListsPolicy(
 /** A refusal names at most this many ranges, so that it stays a line. */
 const KINDS_NAMED_MAX = 10;
 
-const isIn = (kind: number, { first, last }: KindRange): boolean => kind >= first && kind <= last;
+/** True for a kind of the range. */
+export const isInRange = (kind: number, { first, last }: KindRange): boolean =>
+  kind >= first && kind <= last;
 
 const rangeText = ({ first, last }: KindRange): string =>
   first === last ? `${first}` : `${first}-${last}`;

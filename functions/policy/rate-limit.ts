@@ -12,17 +12,20 @@ interface Bucket {
  * rested longest is forgotten, whose bucket has had the most time to fill.
  */
 export class TokenBuckets {
-  readonly #rate: Rate;
+  #rate: Rate;
   readonly #keysMax: number;
   /** In the order of last use, least recent first. */
   readonly #buckets = new Map<string, Bucket>();
 
   constructor(rate: Rate, keysMax: number) {
-    if (!(rate.perSecond > 0 && rate.burst >= 1 && keysMax >= 1)) {
-      throw new RangeError('a rate must let something through, and some key be remembered');
-    }
-    this.#rate = rate;
+    if (!(keysMax >= 1)) throw new RangeError('some key must be remembered');
+    this.#rate = checked(rate);
     this.#keysMax = keysMax;
+  }
+
+  /** Another rate from now on: no bucket holds more than its burst, and none is filled by it. */
+  set rate(rate: Rate) {
+    if (rate !== this.#rate) this.#rate = checked(rate);
   }
 
   /** Keys that are remembered now. */
@@ -73,6 +76,11 @@ export class TokenBuckets {
       return;
     }
   }
+}
+
+function checked(rate: Rate): Rate {
+  if (rate.perSecond > 0 && rate.burst >= 1) return rate;
+  throw new RangeError('a rate must let something through');
 }
 
 /**

@@ -1,8 +1,11 @@
+import { authenticationKindPolicy } from './authentication-kind.ts';
 import { eventAgePolicy } from './event-age.ts';
 import { eventSizePolicy } from './event-size.ts';
 import { keyListsPolicy } from './key-lists.ts';
 import { type KindRange, kindListsPolicy } from './kind-lists.ts';
 import type { WriteLimits } from './limits.ts';
+import { type KindDifficulty, proofOfWorkPolicy } from './proof-of-work.ts';
+import { protectedPolicy } from './protected.ts';
 import { allOf, type WritePolicy } from './write-policy.ts';
 
 /** What an operator rules on writing. Empty lists of what is allowed allow everything. */
@@ -12,6 +15,9 @@ export interface WriteRules {
   readonly kindsDenied: readonly KindRange[];
   readonly keysAllowed: ReadonlySet<string>;
   readonly keysDenied: ReadonlySet<string>;
+  /** Leading zero bits of the id (NIP-13), for all kinds and for some; 0 asks for none. */
+  readonly difficulty: number;
+  readonly difficultyByKind: readonly KindDifficulty[];
 }
 
 /**
@@ -22,7 +28,10 @@ export function policyOf(rules: WriteRules): WritePolicy {
   return allOf([
     keyListsPolicy(rules.keysAllowed, rules.keysDenied),
     kindListsPolicy(rules.kindsAllowed, rules.kindsDenied),
+    authenticationKindPolicy,
     eventAgePolicy(rules.limits),
     eventSizePolicy(rules.limits),
+    proofOfWorkPolicy(rules.difficulty, rules.difficultyByKind),
+    protectedPolicy,
   ]);
 }

@@ -3,6 +3,7 @@ import type { Result } from '../nostr/result.ts';
 import { parseKeys } from './key-lists.ts';
 import { parseKindRanges } from './kind-lists.ts';
 import { DEFAULT_WRITE_LIMITS } from './limits.ts';
+import { DIFFICULTY_MAX, parseKindDifficulties } from './proof-of-work.ts';
 import type { WriteRules } from './rules.ts';
 
 const WRITE = DEFAULT_WRITE_LIMITS;
@@ -59,6 +60,12 @@ export const writeVariables = (wholeNumber: WholeNumber) => ({
   RELAY_KINDS_DENIED: list(parseKindRanges).describe(
     'kinds and ranges such as 4,20000-29999 that are not taken',
   ),
+  RELAY_POW_BITS: wholeNumber(0, DIFFICULTY_MAX, 0).describe(
+    `leading zero bits that an event's id must have (NIP-13): 0 to ${DIFFICULTY_MAX}`,
+  ),
+  RELAY_POW_BITS_BY_KIND: list(parseKindDifficulties).describe(
+    'the same for some kinds, such as 1:20,30000-39999:16; the first that fits counts',
+  ),
 });
 
 /** What those variables hold, with the size that store knows as well. */
@@ -83,5 +90,7 @@ export function writeRulesOf(configuration: WriteConfiguration): WriteRules {
     kindsDenied: configuration.RELAY_KINDS_DENIED,
     keysAllowed: configuration.RELAY_KEYS_ALLOWED,
     keysDenied: configuration.RELAY_KEYS_DENIED,
+    difficulty: configuration.RELAY_POW_BITS,
+    difficultyByKind: configuration.RELAY_POW_BITS_BY_KIND,
   };
 }

@@ -75,11 +75,22 @@ export class Probe {
   async #attempts(): Promise<ProbeReport> {
     for (let attempts = 1; ; attempts += 1) {
       const report = await this.#ports.walk(this.#ports.events());
-      if (report.failure === undefined || attempts >= this.#rules.attemptsMax) {
-        return { ...report, attempts };
+      if (report.failure === undefined) return { ...report, attempts };
+      if (await this.#isMeant(report.failure)) {
+        this.#ports.log.info('the relay takes no events for now, as its budget has it', {
+          ...report.failure,
+        });
+        return { times: report.times, attempts };
       }
+      if (attempts >= this.#rules.attemptsMax) return { ...report, attempts };
       this.#ports.log.info('probe is tried again', { ...report.failure, attempts });
     }
+  }
+
+  /** True for a refusal that the relay announces: nobody need be woken up by what was decided. */
+  async #isMeant({ reason }: NonNullable<WalkReport['failure']>): Promise<boolean> {
+    if (!reason.includes('refused: restricted:')) return false;
+    return (await this.#ports.information())?.readOnlyByBudget === true;
   }
 
   async #succeeded(report: ProbeReport): Promise<void> {

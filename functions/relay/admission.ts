@@ -5,6 +5,7 @@ import { accept, type Result, refuse } from '../nostr/result.ts';
 import type { Verifier } from '../nostr/verify.ts';
 import type { WritePolicy } from '../policy/write-policy.ts';
 import type { Rates } from './rates.ts';
+import type { Terms } from './terms.ts';
 
 /** An event that may be published, with its text. */
 export interface Admitted {
@@ -18,6 +19,7 @@ export interface AdmissionParts {
   readonly verifier: Verifier;
   /** Absent where rates are not limited. */
   readonly rates: Rates | undefined;
+  readonly terms: Terms;
   readonly nowMs: () => number;
   /** Milliseconds of a clock that never steps back. */
   readonly monotonicMs: () => number;
@@ -39,9 +41,11 @@ export class Admission {
 
   /** @param given the event as JSON.parse gave it. @param address whose allowance is used. */
   admit(given: unknown, address: string): Result<Admitted, Fault> {
-    const { policy, rates, nowMs } = this.#parts;
+    const { policy, rates, terms, nowMs } = this.#parts;
     const hasty = rates?.event(address);
     if (hasty !== undefined) return refuse(faultOfEvent(given, hasty));
+    const { closedToEvents } = terms.now;
+    if (closedToEvents !== undefined) return refuse(faultOfEvent(given, closedToEvents));
     const shaped = parseEvent(given);
     if (!shaped.ok) return refuse(faultOfEvent(given, `invalid: ${shaped.reason}`));
     const event = shaped.value;

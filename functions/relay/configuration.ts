@@ -175,6 +175,13 @@ const platformVariables = {
     .describe('the IP address to listen on; all by default'),
 };
 
+/** What is left of the limits while the budget's step `limits` holds. */
+const budgetVariables = {
+  BUDGET_LIMITS_PERCENT: wholeNumber(1, 100, 25).describe(
+    "percent of LIMIT_MAX, LIMIT_DEFAULT, RELAY_SUBSCRIPTIONS_MAX and the rates while the budget's step limits holds: 1 to 100",
+  ),
+};
+
 /** Every variable that the relay reads; the descriptions say what is allowed. */
 export const relayVariables = {
   ...identityVariables,
@@ -184,6 +191,7 @@ export const relayVariables = {
   ...negentropyVariables,
   ...connectionVariables,
   ...rateVariables,
+  ...budgetVariables,
   ...eventVariables,
   ...platformVariables,
   ...engineVariables,

@@ -21,7 +21,8 @@ import { Publications } from './publications.ts';
 import type { Rates } from './rates.ts';
 import type { ReconciliationDesk } from './reconciliation-desk.ts';
 import { type ReconciliationLimits, Reconciliations } from './reconciliations.ts';
-import { type RequestLimits, Requests } from './requests.ts';
+import { Requests } from './requests.ts';
+import type { Terms } from './terms.ts';
 import type { EndCause, TrafficMeter } from './traffic-meter.ts';
 import { within } from './within.ts';
 
@@ -30,7 +31,6 @@ export interface ConnectionLimits {
   readonly messageBytesMax: number;
   readonly eventsInFlightMax: number;
   readonly outbox: OutboxLimits;
-  readonly requests: RequestLimits;
   /** Absent where negentropy is off. */
   readonly negentropy: ReconciliationLimits | undefined;
   readonly liveness: LivenessLimits;
@@ -45,6 +45,7 @@ export interface ConnectionParts {
   readonly budget: SendBudget;
   readonly desk: ReconciliationDesk;
   readonly limits: ConnectionLimits;
+  readonly terms: Terms;
   readonly events: EventMeter;
   readonly traffic: TrafficMeter;
   readonly journey: Journey;
@@ -84,6 +85,13 @@ const CLOSE_TIMEOUT_MS = 2_000;
  */
 const MESSAGES_PER_TURN = 64;
 
+/**
+ * Answers to pings that may wait for the socket. Many pings at once are no sign of life but a way to
+ * have us write without end; ws has such a bound of its own, at which it drops the line without a
+ * close frame or an error, so that neither side could tell why.
+ */
+const PONGS_WAITING_MAX = 64;
+
 /** How much of either end of an oversize message is searched for the id to answer. */
 const SCANNED_BYTES = 500;
 
@@ -103,19 +111,20 @@ export class Connection {
   #receivedMs = 0;
   #endedBy: EndCause | undefined;
   #messagesInTurn = 0;
+  #pongsWaiting = 0;
   /** Not read for a moment, so that others have their turn. */
   #resting = false;
   #finishing: string | undefined;
   #destroyAtMs = Number.POSITIVE_INFINITY;
 
   constructor(webSocket: WebSocket, socket: Socket, client: Client, parts: ConnectionParts) {
-    const { engine, limits, budget, desk, monotonicMs, log } = parts;
+    const { engine, limits, terms, budget, desk, monotonicMs, log } = parts;
     this.client = client;
     this.#webSocket = webSocket;
     this.#socket = socket;
     this.#parts = parts;
     this.#outbox = new Outbox(webSocket, socket, limits.outbox, budget, () => this.#tooSlow());
-    this.#requests = new Requests(engine, this.#outbox, limits.requests, client);
+    this.#requests = new Requests(engine, this.#outbox, () => terms.now.requests, client);
     const outbox = this.#outbox;
     this.#reconciliations =
       limits.negentropy &&
@@ -128,6 +137,7 @@ export class Connection {
     this.#countBytes = parts.traffic.follow(socket);
     parts.traffic.came('opened').add();
     webSocket.on('message', (data, isBinary) => this.#receive(data, isBinary));
+    webSocket.on('ping', (data) => this.#pong(data));
     webSocket.on('pong', () => this.#liveness.heard(monotonicMs(), false));
     webSocket.on('error', (error) => {
       this.#endedBy ??= 'protocol';
@@ -331,16 +341,35 @@ export class Connection {
     else this.#outbox.send(faultMessage(fault));
   }
 
+  #pong(data: Buffer): void {
+    if (this.#webSocket.readyState !== this.#webSocket.OPEN) return;
+    if (this.#pongsWaiting >= PONGS_WAITING_MAX) {
+      this.#parts.log.debug('client floods us with pings and is closed', { ...this.client });
+      this.#giveUp('protocol', 'too many pings at once');
+      return;
+    }
+    this.#pongsWaiting += 1;
+    this.#webSocket.pong(data, false, () => {
+      this.#pongsWaiting -= 1;
+    });
+  }
+
   #tooSlow(): void {
     this.#parts.log.warning('client reads too slowly and is closed', {
       ...this.client,
       subscriptions: this.#requests.count,
     });
-    this.#finishing = 'too slow';
-    this.#endedBy ??= 'slow';
+    this.#giveUp('slow', 'too much waits unread');
+  }
+
+  /** Ends the connection without waiting for what is under way. */
+  #giveUp(cause: EndCause, why: string): void {
+    this.#finishing = why;
+    this.#endedBy ??= cause;
     this.#requests.closeAll();
     this.#reconciliations?.closeAll();
-    this.#close(POLICY_VIOLATION, 'too much waits unread');
+    this.#outbox.close();
+    this.#close(POLICY_VIOLATION, why);
   }
 
   #close(code: number, reason: string): void {

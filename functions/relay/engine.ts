@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto';
+import type { PubSub } from '@google-cloud/pubsub';
 import { openBroadcast } from '../cloud/broadcast.ts';
-import { Journey } from '../cloud/journey.ts';
+import type { BudgetStep } from '../cloud/budget-step.ts';
+import type { Journey } from '../cloud/journey.ts';
 import type { Log } from '../cloud/log.ts';
 import type { Metrics } from '../cloud/metrics/registry.ts';
 import { openPostgres } from '../cloud/postgres.ts';
-import { openPublisher } from '../cloud/publisher.ts';
+import { openPublisher, type Publisher } from '../cloud/publisher.ts';
 import { openPubSub } from '../cloud/pubsub.ts';
+import { readBudgetSteps } from '../database/budget.ts';
 import { readChanges } from '../database/changes.ts';
 import { listIds } from '../database/ids.ts';
 import { heartbeat } from '../database/instances.ts';
@@ -14,12 +17,21 @@ import { loadRecent } from '../database/recent.ts';
 import { storedVersions } from '../database/versions.ts';
 import type { EngineConfiguration } from './engine-configuration.ts';
 import type { Engine } from './engine-types.ts';
-import { assembleInstance } from './instance.ts';
+import { assembleInstance, type InstanceLimits } from './instance.ts';
 import { Poller } from './poller.ts';
 import { decodeStored } from './stored-message.ts';
 
 /** Rows of the changes log that one read takes. */
 const CHANGES_ROWS_MAX = 5_000;
+
+/** What the whole process shares. */
+export interface EngineParts {
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly journey: Journey;
+  /** Told which steps of the budget hold, each time that this is read. */
+  readonly onBudget: (steps: readonly BudgetStep[]) => void;
+}
 
 /**
  * Opens what stands behind the sockets of one relay instance: the window, the queue, the fast
@@ -29,28 +41,14 @@ const CHANGES_ROWS_MAX = 5_000;
  */
 export async function openEngine(
   configuration: EngineConfiguration,
-  log: Log,
-  metrics: Metrics,
+  { log, metrics, journey, onBudget }: EngineParts,
 ): Promise<Engine> {
   const pubsub = openPubSub(configuration);
   const postgres = await openPostgres({ ...configuration, applicationName: 'relay', log, metrics });
   const { pool } = postgres;
-  const monotonicMs = () => performance.now();
-  const openTopic = (topic: string) =>
-    openPublisher({
-      pubsub,
-      topic,
-      slots: configuration.PUBLISH_SLOTS,
-      deadlineMs: configuration.PUBLISH_DEADLINE_MS,
-      pendingBytesMax: configuration.PENDING_BYTES_MAX,
-      metrics,
-    });
-  const incoming = openTopic(configuration.TOPIC_INCOMING);
-  const stored = openTopic(configuration.TOPIC_STORED);
-  const window = {
-    eventsMax: configuration.WINDOW_EVENTS_MAX,
-    bytesMax: configuration.WINDOW_BYTES_MAX,
-  };
+  const incoming = openTopic(configuration.TOPIC_INCOMING, pubsub, configuration, metrics);
+  const stored = openTopic(configuration.TOPIC_STORED, pubsub, configuration, metrics);
+  const limits = limitsOf(configuration);
   const { follower, intake, inventory, subscriptions } = assembleInstance(
     {
       incoming,
@@ -59,29 +57,21 @@ export async function openEngine(
       queryStored: (filter, options) => queryEvents(pool, filter, options),
       storedVersions: (addresses) => storedVersions(pool, addresses),
       listStored: (filter, options) => listIds(pool, filter, options),
-      loadRecent: () => loadRecent(pool, window),
+      loadRecent: () => loadRecent(pool, limits.window),
       nowMs: Date.now,
-      monotonicMs,
-      journey: new Journey({ log, share: configuration.LOG_TRACE_SAMPLE, monotonicMs }),
+      monotonicMs: () => performance.now(),
+      journey,
       log,
       metrics,
     },
-    {
-      window,
-      pendingBytesMax: configuration.PENDING_BYTES_MAX,
-      queryDeadlineMs: configuration.QUERY_DEADLINE_MS,
-      limitDefault: configuration.LIMIT_DEFAULT,
-      limitMax: configuration.LIMIT_MAX,
-      requestEventsMax: configuration.REQUEST_EVENTS_MAX,
-      answerBytesMax: configuration.ANSWER_BYTES_MAX,
-      answersBytesMax: configuration.ANSWERS_BYTES_MAX,
-    },
+    limits,
   );
   const subscription = `relay-${randomUUID()}`;
   const poller = new Poller(
     {
       catchUp: () => follower.catchUp(),
       askAgain: () => intake.askAgain(),
+      readBudget: async () => onBudget(await readBudgetSteps(pool)),
       heartbeat: () => heartbeat(pool, subscription),
     },
     configuration.CHANGES_POLL_MS,
@@ -117,3 +107,32 @@ export async function openEngine(
     },
   };
 }
+
+const openTopic = (
+  topic: string,
+  pubsub: PubSub,
+  configuration: EngineConfiguration,
+  metrics: Metrics,
+): Publisher =>
+  openPublisher({
+    pubsub,
+    topic,
+    slots: configuration.PUBLISH_SLOTS,
+    deadlineMs: configuration.PUBLISH_DEADLINE_MS,
+    pendingBytesMax: configuration.PENDING_BYTES_MAX,
+    metrics,
+  });
+
+const limitsOf = (configuration: EngineConfiguration): InstanceLimits => ({
+  window: {
+    eventsMax: configuration.WINDOW_EVENTS_MAX,
+    bytesMax: configuration.WINDOW_BYTES_MAX,
+  },
+  pendingBytesMax: configuration.PENDING_BYTES_MAX,
+  queryDeadlineMs: configuration.QUERY_DEADLINE_MS,
+  limitDefault: configuration.LIMIT_DEFAULT,
+  limitMax: configuration.LIMIT_MAX,
+  requestEventsMax: configuration.REQUEST_EVENTS_MAX,
+  answerBytesMax: configuration.ANSWER_BYTES_MAX,
+  answersBytesMax: configuration.ANSWERS_BYTES_MAX,
+});

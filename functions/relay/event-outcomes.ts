@@ -7,6 +7,7 @@ export type EventOutcome =
   | 'invalid'
   | 'rate-limited'
   | 'restricted'
+  | 'pow'
   | 'blocked'
   /** The memory for waiting events is full, or the connection is about to end. */
   | 'unavailable'
@@ -25,6 +26,7 @@ export const EVENT_OUTCOMES: Readonly<Record<EventOutcome, { readonly ok: boolea
   invalid: { ok: false },
   'rate-limited': { ok: false },
   restricted: { ok: false },
+  pow: { ok: false },
   blocked: { ok: false },
   unavailable: { ok: false },
   unpublished: { ok: false },

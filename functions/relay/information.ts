@@ -1,3 +1,4 @@
+import type { BudgetStep } from '../cloud/budget-step.ts';
 import { SUBSCRIPTION_ID_CHARACTERS_MAX } from '../nostr/messages.ts';
 import type { RelayConfiguration } from './configuration.ts';
 
@@ -6,6 +7,9 @@ import type { RelayConfiguration } from './configuration.ts';
  * as NIP-11 wants. 02 obliges a relay to keep the newest follow list only.
  */
 const SUPPORTED_NIPS = [1, 2, 9, 11] as const;
+
+/** Listed where work is asked for. */
+const PROOF_OF_WORK_NIP = 13;
 
 /** Negentropy, which can be turned off. */
 const NEGENTROPY_NIP = 77;
@@ -22,6 +26,8 @@ export interface Information {
   readonly supported_nips: readonly number[];
   readonly software?: string;
   readonly version: string;
+  /** Of our own: what is taken back to stay near the budget; absent while nothing is. */
+  readonly budget_steps?: readonly BudgetStep[];
   readonly limitation: {
     readonly max_message_length: number;
     readonly max_subscriptions: number;
@@ -30,6 +36,8 @@ export interface Information {
     readonly max_subid_length: number;
     readonly max_event_tags: number;
     readonly max_content_length: number;
+    /** Present where proof of work is asked of every kind that has no number of its own (NIP-13). */
+    readonly min_pow_difficulty?: number;
     readonly created_at_lower_limit?: number;
     readonly created_at_upper_limit: number;
     readonly auth_required: boolean;
@@ -55,6 +63,7 @@ export function informationOf(
   { version, homepage }: Software,
 ): Information {
   const past = configuration.RELAY_CREATED_AT_PAST_SECONDS;
+  const difficulty = configuration.RELAY_POW_BITS;
   return {
     name: configuration.RELAY_NAME,
     description: configuration.RELAY_DESCRIPTION,
@@ -65,6 +74,7 @@ export function informationOf(
     ...given('terms_of_service', configuration.RELAY_TERMS),
     supported_nips: [
       ...SUPPORTED_NIPS,
+      ...(asksForWork(configuration) ? [PROOF_OF_WORK_NIP] : []),
       ...(configuration.RELAY_NEGENTROPY === 'on' ? [NEGENTROPY_NIP] : []),
     ],
     ...given('software', homepage),
@@ -77,6 +87,7 @@ export function informationOf(
       max_subid_length: SUBSCRIPTION_ID_CHARACTERS_MAX,
       max_event_tags: configuration.RELAY_TAGS_MAX,
       max_content_length: configuration.RELAY_CONTENT_MAX,
+      ...(difficulty > 0 ? { min_pow_difficulty: difficulty } : {}),
       ...(past > 0 ? { created_at_lower_limit: past } : {}),
       created_at_upper_limit: configuration.RELAY_CREATED_AT_FUTURE_SECONDS,
       auth_required: false,
@@ -86,6 +97,9 @@ export function informationOf(
     },
   };
 }
+
+const asksForWork = (configuration: RelayConfiguration): boolean =>
+  configuration.RELAY_POW_BITS > 0 || configuration.RELAY_POW_BITS_BY_KIND.length > 0;
 
 /** The field where it has a value: NIP-11 lets fields be absent, not empty. */
 function given<Name extends string>(

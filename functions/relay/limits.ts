@@ -4,6 +4,7 @@ import type { RelayConfiguration } from './configuration.ts';
 import type { ConnectionLimits } from './connection.ts';
 import type { ConnectionCounts } from './connections.ts';
 import type { ReconciliationLimits } from './reconciliations.ts';
+import type { RequestLimits } from './requests.ts';
 
 /** Short beside the default of every limit in time, long beside what a look at all costs. */
 const TICK_MS_MAX = 1_000;
@@ -47,7 +48,19 @@ function reconciliationLimitsOf(configuration: RelayConfiguration): Reconciliati
   };
 }
 
-/** What the variables mean for one connection. */
+/** What the variables mean for the REQs of one connection. */
+export function requestLimitsOf(configuration: RelayConfiguration): RequestLimits {
+  return {
+    subscriptionsMax: configuration.RELAY_SUBSCRIPTIONS_MAX,
+    filtersMax: configuration.RELAY_FILTERS_MAX,
+    valuesMax: configuration.RELAY_REQUEST_VALUES_MAX,
+    limitDefault: configuration.LIMIT_DEFAULT,
+    limitMax: configuration.LIMIT_MAX,
+    filter: filterLimitsOf(configuration),
+  };
+}
+
+/** What the variables mean for one connection, whatever the budget. */
 export function connectionLimitsOf(configuration: RelayConfiguration): ConnectionLimits {
   return {
     messageBytesMax: configuration.RELAY_MESSAGE_BYTES_MAX,
@@ -55,12 +68,6 @@ export function connectionLimitsOf(configuration: RelayConfiguration): Connectio
     outbox: {
       sendBytesMax: configuration.RELAY_SEND_BYTES_MAX,
       answerBytesMax: configuration.RELAY_ANSWER_BYTES_MAX,
-    },
-    requests: {
-      subscriptionsMax: configuration.RELAY_SUBSCRIPTIONS_MAX,
-      filtersMax: configuration.RELAY_FILTERS_MAX,
-      valuesMax: configuration.RELAY_REQUEST_VALUES_MAX,
-      filter: filterLimitsOf(configuration),
     },
     negentropy:
       configuration.RELAY_NEGENTROPY === 'on' ? reconciliationLimitsOf(configuration) : undefined,

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { Journey } from '../cloud/journey.ts';
 import type { Log } from '../cloud/log.ts';
 import { openMetrics } from '../cloud/metrics/open.ts';
 import { watchEventLoop, watchMemory } from '../cloud/metrics/process.ts';
@@ -8,6 +9,7 @@ import { parseRelayConfiguration, type RelayConfiguration } from './configuratio
 import { openEngine } from './engine.ts';
 import type { Software } from './information.ts';
 import { RelayServer } from './server.ts';
+import { Terms } from './terms.ts';
 
 /**
  * Cloud Run kills the process 10 s after SIGTERM. What has not ended by this time is left: all
@@ -20,18 +22,23 @@ async function run(configuration: RelayConfiguration, log: Log): Promise<void> {
   const { metrics } = writing;
   watchMemory(metrics);
   watchEventLoop(metrics);
+  const monotonicMs = () => performance.now();
+  // One for the whole process: its lines a second are what the process may write.
+  const journey = new Journey({ log, share: configuration.LOG_TRACE_SAMPLE, monotonicMs });
+  const terms = new Terms({ configuration, software: readSoftware(), metrics, log });
   const [verifier, engine] = await Promise.all([
     loadVerifier(),
-    openEngine(configuration, log, metrics),
+    openEngine(configuration, { log, metrics, journey, onBudget: (steps) => terms.change(steps) }),
   ]);
   const server = new RelayServer(configuration, {
     engine,
     verifier,
-    software: readSoftware(),
+    terms,
+    journey,
     log,
     metrics,
     nowMs: Date.now,
-    monotonicMs: () => performance.now(),
+    monotonicMs,
   });
   const port = await server.listen(configuration.PORT, configuration.RELAY_LISTEN_ADDRESS);
   log.info('listening', { port, verifier: verifier.name });

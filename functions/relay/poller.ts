@@ -5,6 +5,8 @@ import type { Log } from '../cloud/log.ts';
 export interface PollerWork {
   /** Reads the changes log to its end. */
   catchUp(): Promise<void>;
+  /** Reads which steps of the budget hold; while that fails, those that were known do. */
+  readBudget(): Promise<void>;
   /** Looks after events whose outcome is overdue. */
   askAgain(): void;
   /** Tells the database that this instance lives, so that its subscription is not swept. */
@@ -73,9 +75,20 @@ export class Poller {
         this.#beatAt = now;
       }
     } catch (error) {
-      if (now - this.#complainedAt < COMPLAIN_EVERY_MS) return;
-      this.#complainedAt = now;
-      this.#log.warning('the changes log could not be read', { error });
+      if (this.#mayComplain(now)) this.#log.warning('the changes log could not be read', { error });
+      return;
     }
+    try {
+      await this.#work.readBudget();
+    } catch (error) {
+      if (!this.#mayComplain(now)) return;
+      this.#log.warning('the steps of the budget could not be read', { error });
+    }
+  }
+
+  #mayComplain(now: number): boolean {
+    if (now - this.#complainedAt < COMPLAIN_EVERY_MS) return false;
+    this.#complainedAt = now;
+    return true;
   }
 }

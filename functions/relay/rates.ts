@@ -1,12 +1,13 @@
 import type { Counter, Metrics } from '../cloud/metrics/registry.ts';
 import type { NostrEvent } from '../nostr/event.ts';
 import { isVersioned } from '../nostr/kinds.ts';
-import { RATE_KEYS_MAX, type Rate, type RateLimits } from '../policy/limits.ts';
+import { RATE_KEYS_MAX, type RateLimits } from '../policy/limits.ts';
 import { rateLimited, TokenBuckets } from '../policy/rate-limit.ts';
+import type { Terms } from './terms.ts';
 
 /** One rate with the words that a refusal needs. */
 interface Allowance {
-  readonly rate: Rate;
+  readonly of: keyof RateLimits;
   readonly buckets: TokenBuckets;
   readonly what: string;
   readonly refused: Counter;
@@ -21,24 +22,25 @@ export class Rates {
   readonly #requests: Allowance;
   readonly #keyEvents: Allowance;
   readonly #keyVersions: Allowance;
+  readonly #terms: Terms;
   readonly #nowMs: () => number;
 
-  /** @param nowMs of a clock that never steps back. */
-  constructor(limits: RateLimits, nowMs: () => number, metrics: Metrics) {
+  /** @param terms say how fast, at any moment. @param nowMs of a clock that never steps back. */
+  constructor(terms: Terms, nowMs: () => number, metrics: Metrics) {
     const ofEvents = metrics.counter('rate_limited_total', { what: 'event' });
     const ofRequests = metrics.counter('rate_limited_total', { what: 'request' });
-    const allowance = (rate: Rate, what: string, refused: Counter): Allowance => ({
-      rate,
-      buckets: new TokenBuckets(rate, RATE_KEYS_MAX),
+    const allowance = (of: keyof RateLimits, what: string, refused: Counter): Allowance => ({
+      of,
+      buckets: new TokenBuckets(terms.now.rates[of], RATE_KEYS_MAX),
       what,
       refused,
     });
-    const { eventsByAddress, requestsByAddress, eventsByKey, versionsByKey } = limits;
-    this.#events = allowance(eventsByAddress, 'events from one address', ofEvents);
-    this.#requests = allowance(requestsByAddress, 'requests from one address', ofRequests);
-    this.#keyEvents = allowance(eventsByKey, 'events by one public key', ofEvents);
+    this.#events = allowance('eventsByAddress', 'events from one address', ofEvents);
+    this.#requests = allowance('requestsByAddress', 'requests from one address', ofRequests);
+    this.#keyEvents = allowance('eventsByKey', 'events by one public key', ofEvents);
     const versions = 'replaceable and addressable events by one public key';
-    this.#keyVersions = allowance(versionsByKey, versions, ofEvents);
+    this.#keyVersions = allowance('versionsByKey', versions, ofEvents);
+    this.#terms = terms;
     this.#nowMs = nowMs;
   }
 
@@ -62,7 +64,9 @@ export class Rates {
     return this.#take(this.#keyVersions, event.pubkey);
   }
 
-  #take({ buckets, rate, what, refused }: Allowance, key: string): string | undefined {
+  #take({ of, buckets, what, refused }: Allowance, key: string): string | undefined {
+    const rate = this.#terms.now.rates[of];
+    buckets.rate = rate;
     const waitMs = buckets.take(key, this.#nowMs());
     if (waitMs === 0) return undefined;
     refused.add();

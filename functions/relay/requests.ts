@@ -10,6 +10,9 @@ export interface RequestLimits {
   readonly filtersMax: number;
   /** Ids, authors and tag values of all filters of one REQ. */
   readonly valuesMax: number;
+  /** Stored events that answer a filter which names no limit, and one that names a large one. */
+  readonly limitDefault: number;
+  readonly limitMax: number;
   readonly filter: FilterLimits;
 }
 
@@ -17,11 +20,12 @@ export interface RequestLimits {
 export class Requests {
   readonly #engine: Engine;
   readonly #outbox: Outbox;
-  readonly #limits: RequestLimits;
+  readonly #limits: () => RequestLimits;
   readonly #asker: Asker;
   readonly #running = new Map<string, Running>();
 
-  constructor(engine: Engine, outbox: Outbox, limits: RequestLimits, asker: Asker) {
+  /** @param limits those that hold at the moment: what is open already stays. */
+  constructor(engine: Engine, outbox: Outbox, limits: () => RequestLimits, asker: Asker) {
     this.#engine = engine;
     this.#outbox = outbox;
     this.#limits = limits;
@@ -40,12 +44,13 @@ export class Requests {
   /** Opens a subscription, in place of one that has the same id, or refuses it with CLOSED. */
   open(id: string, given: readonly unknown[]): void {
     this.close(id);
-    if (this.#running.size >= this.#limits.subscriptionsMax) {
-      const open = `${this.#limits.subscriptionsMax} subscriptions are open on this connection`;
+    const limits = this.#limits();
+    if (this.#running.size >= limits.subscriptionsMax) {
+      const open = `${limits.subscriptionsMax} subscriptions are open on this connection`;
       this.refuse(id, `blocked: ${open}, no more are allowed; CLOSE one first`);
       return;
     }
-    const filters = parseFilters(given, this.#limits);
+    const filters = parseFilters(given, limits);
     if (!filters.ok) {
       this.refuse(id, filters.reason);
       return;
@@ -147,7 +152,7 @@ function parseFilters(given: readonly unknown[], limits: RequestLimits): Result<
   for (const one of given) {
     const filter = parseFilter(one, limits.filter);
     if (!filter.ok) return filter;
-    filters.push(filter.value);
+    filters.push(withLimit(filter.value, limits));
     values += countValues(filter.value);
   }
   if (values > limits.valuesMax) {
@@ -157,6 +162,12 @@ function parseFilters(given: readonly unknown[], limits: RequestLimits): Result<
   }
   return accept(filters);
 }
+
+/** The engine has a ceiling of its own; what holds now may be less. */
+const withLimit = (filter: Filter, { limitDefault, limitMax }: RequestLimits): Filter => ({
+  ...filter,
+  limit: Math.min(filter.limit ?? limitDefault, limitMax),
+});
 
 /** Ids, authors and tag values of a filter: each costs a look at an index. */
 export function countValues({ ids, authors, tags }: Filter): number {

@@ -11,7 +11,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { httpRequestOf } from '../cloud/http-request.ts';
-import { Journey } from '../cloud/journey.ts';
+import type { Journey } from '../cloud/journey.ts';
 import type { Log } from '../cloud/log.ts';
 import type { Metrics } from '../cloud/metrics/registry.ts';
 import { traceOfHeaders } from '../cloud/trace.ts';
@@ -25,11 +25,11 @@ import { Connections } from './connections.ts';
 import type { Engine } from './engine-types.ts';
 import { EventMeter } from './event-meter.ts';
 import { answerHttp, type HttpAnswer, pathOf, plain, RELAY_PATH } from './http-answers.ts';
-import { type Information, informationOf, type Software } from './information.ts';
-import { connectionCountsOf, connectionLimitsOf, rateLimitsOf } from './limits.ts';
+import { connectionCountsOf, connectionLimitsOf } from './limits.ts';
 import { SendBudget } from './outbox.ts';
 import { Rates } from './rates.ts';
 import { ReconciliationDesk } from './reconciliation-desk.ts';
+import type { Terms } from './terms.ts';
 import { TrafficMeter } from './traffic-meter.ts';
 import { addressOfClient, addressSeen } from './visitor.ts';
 
@@ -37,7 +37,8 @@ import { addressOfClient, addressSeen } from './visitor.ts';
 export interface ServerParts {
   readonly engine: Engine;
   readonly verifier: Verifier;
-  readonly software: Software;
+  readonly terms: Terms;
+  readonly journey: Journey;
   readonly log: Log;
   readonly metrics: Metrics;
   /** Unix time in milliseconds. */
@@ -82,7 +83,6 @@ export class RelayServer {
   readonly #webSockets: WebSocketServer;
   readonly #configuration: RelayConfiguration;
   readonly #parts: ServerParts;
-  readonly #information: Information;
   readonly #connections: Connections;
   readonly #connectionParts: ConnectionParts;
   #stopping = false;
@@ -90,13 +90,14 @@ export class RelayServer {
   constructor(configuration: RelayConfiguration, parts: ServerParts) {
     this.#configuration = configuration;
     this.#parts = parts;
-    this.#information = informationOf(configuration, parts.software);
     this.#connections = new Connections(connectionCountsOf(configuration), parts.monotonicMs);
     this.#connectionParts = connectionPartsOf(configuration, parts);
     parts.metrics.watch('websocket_connections', {}, () => this.#connections.size);
     this.#webSockets = new WebSocketServer({
       noServer: true,
       clientTracking: false,
+      // Each connection answers its pings itself.
+      autoPong: false,
       maxPayload: configuration.RELAY_MESSAGE_BYTES_MAX * OVERSIZE_READ_FACTOR,
       maxFragments: FRAGMENTS_MAX,
       maxBufferedChunks: CHUNKS_MAX,
@@ -150,7 +151,7 @@ export class RelayServer {
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const answer = answerHttp(request, {
-      information: this.#information,
+      information: this.#parts.terms.now.information,
       address: addressSeen(request, this.#configuration.RELAY_TRUSTED_PROXIES),
       ready: this.#parts.engine.ready && !this.#stopping,
     });
@@ -219,20 +220,19 @@ export class RelayServer {
 }
 
 function connectionPartsOf(configuration: RelayConfiguration, parts: ServerParts): ConnectionParts {
-  const { engine, verifier, log, metrics, nowMs, monotonicMs } = parts;
+  const { engine, verifier, terms, journey, log, metrics, nowMs, monotonicMs } = parts;
   const rates =
-    configuration.RELAY_RATE_LIMITS === 'on'
-      ? new Rates(rateLimitsOf(configuration), monotonicMs, metrics)
-      : undefined;
+    configuration.RELAY_RATE_LIMITS === 'on' ? new Rates(terms, monotonicMs, metrics) : undefined;
   const policy = policyOf(writeRulesOf(configuration));
   return {
     engine,
-    admission: new Admission({ policy, verifier, rates, nowMs, monotonicMs, metrics }),
+    admission: new Admission({ policy, verifier, rates, terms, nowMs, monotonicMs, metrics }),
     rates,
     budget: new SendBudget(configuration.RELAY_SEND_TOTAL_BYTES_MAX),
     desk: new ReconciliationDesk(configuration.RELAY_NEGENTROPY_TOTAL_ITEMS_MAX),
     limits: connectionLimitsOf(configuration),
-    journey: new Journey({ log, share: configuration.LOG_TRACE_SAMPLE, monotonicMs }),
+    terms,
+    journey,
     events: new EventMeter(metrics),
     traffic: new TrafficMeter(metrics),
     log,

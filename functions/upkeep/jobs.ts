@@ -28,7 +28,7 @@ export interface JobReport {
 /** A job that works by pieces stops after this, so that the others have their turn. */
 export const JOB_DEADLINE_MS = 30_000;
 /** With less time than this left, a job is not begun: it would be told to stop at once. */
-export const JOB_MIN_MS = 5_000;
+const JOB_MIN_MS = 5_000;
 
 /**
  * Does the jobs one after the other, each under its lease and within its deadline, and all of them

@@ -5,6 +5,7 @@ import { openPostgres } from '../cloud/postgres.ts';
 import { openPubSub } from '../cloud/pubsub.ts';
 import { withLease } from '../database/leases.ts';
 import { systemClock } from '../upstream/clock.ts';
+import { Ladder } from './budget.ts';
 import type { UpkeepConfiguration } from './configuration.ts';
 import { deadLetterPorts, deadLetters } from './dead-letters.ts';
 import type { Upkeep } from './handler.ts';
@@ -31,6 +32,13 @@ export async function openUpkeep(
   const leasing: Leasing = (name, work) =>
     withLease(pool, { name: `upkeep ${name}`, holder: randomUUID() }, work);
   const nowSeconds = () => Math.floor(Date.now() / 1_000);
+  const ladder = new Ladder({
+    pool,
+    rules: configuration.BUDGET_STEPS,
+    metrics,
+    log,
+    nowMs: Date.now,
+  });
   // Last the one that may take the scheduler's whole patience.
   const jobs = [
     partitionsAhead(pool, configuration, nowSeconds),
@@ -38,6 +46,7 @@ export async function openUpkeep(
     recordsOfSources(pool),
     orphanedSubscriptions(pool, pubsub, configuration),
     deadLetters(pool, pubsub, configuration, metrics),
+    ladder.job,
     figures(pool, metrics),
     retention(pool, configuration, nowSeconds),
     merging(pool, log, nowSeconds),
@@ -45,6 +54,7 @@ export async function openUpkeep(
   const time = { callMs: CALL_DEADLINE_MS, clock: systemClock };
   return {
     run: () => runJobs(jobs, leasing, log, metrics, time),
+    hearBudget: (push) => ladder.hear(push),
     deadLetters: deadLetterPorts(pool, pubsub, configuration, metrics),
   };
 }

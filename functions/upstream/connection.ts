@@ -8,12 +8,14 @@ import { Authentication } from './authentication.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { ConnectOptions, Fault } from './connect-options.ts';
 import { reasonOf, UpstreamFailure } from './failure.ts';
+import { Heartbeat, seconds } from './heartbeat.ts';
 import { DEFAULT_LIMITS, type UpstreamLimits } from './limits.ts';
 import { parseRelayMessage, type RelayMessage, requestText } from './messages.ts';
 import { NegentropyChannel } from './negentropy-channel.ts';
 import { type OpenSocket, openSocket } from './open-socket.ts';
 import { PublishLedger, type PublishResult } from './publish-ledger.ts';
 import { QuietTimers } from './quiet-timers.ts';
+import { Sender } from './sender.ts';
 import { type Subscription, SubscriptionBuffer } from './subscription.ts';
 
 export type { ConnectOptions, Fault } from './connect-options.ts';
@@ -62,20 +64,16 @@ export class Connection {
   readonly #noticeListeners = new Set<(message: string) => void>();
   readonly #channels = new Map<string, NegentropyChannel>();
   #channelsMade = 0;
+  readonly #sender: Sender;
   readonly #quiet: QuietTimers;
+  readonly #heartbeat: Heartbeat;
   #subscriptionsMade = 0;
   #bufferedItems = 0;
   #bufferedBytes = 0;
-  #unsentBytes = 0;
-  #waitingForRoom: (() => void)[] = [];
-  #heardAtMs: number;
-  /** Since when the relay could have been heard: last word, or when we began to listen again. */
-  #listeningSinceMs: number;
   #faults = 0;
   #messageBytes = 0;
   #end: UpstreamFailure | undefined;
   #announceEnd: (failure: UpstreamFailure) => void = () => {};
-  #cancelPing: () => void = () => {};
 
   /** Use `connect`. */
   constructor(
@@ -92,6 +90,7 @@ export class Connection {
     this.#clock = clock;
     this.#verifier = verifier;
     this.#options = options;
+    this.#sender = new Sender(socket, limits.sendBytesMax);
     this.#ledger = new PublishLedger(clock);
     this.#quiet = new QuietTimers(
       clock,
@@ -100,8 +99,6 @@ export class Connection {
       (id) => this.#tooQuiet(id),
     );
     this.#authentication = new Authentication(address, options.auth, clock);
-    this.#heardAtMs = clock.nowMs();
-    this.#listeningSinceMs = this.#heardAtMs;
     this.closed = new Promise((resolve) => {
       this.#announceEnd = resolve;
     });
@@ -112,7 +109,7 @@ export class Connection {
       this.#finish(new UpstreamFailure('lost', reasonOf(error), error)),
     );
     socket.on('close', (code, reason) => this.#onClose(code, reason.toString()));
-    this.#armPing();
+    this.#heartbeat = new Heartbeat(socket, limits, clock, (failure) => this.#finish(failure));
     // openSocket paused it, so that nothing is said before somebody listens.
     socket.resume();
   }
@@ -151,7 +148,7 @@ export class Connection {
    * has reached us.
    */
   get heardAtMs(): number {
-    return this.#heardAtMs;
+    return this.#heartbeat.heardAtMs;
   }
 
   /**
@@ -160,13 +157,10 @@ export class Connection {
    */
   async publish(event: NostrEvent): Promise<PublishResult> {
     const text = `["EVENT",${eventText(event)}]`;
-    // A message above the whole bound goes alone.
-    while (this.#unsentBytes > 0 && this.#unsentBytes + text.length > this.#limits.sendBytesMax) {
-      await new Promise<void>((resolve) => this.#waitingForRoom.push(resolve));
-    }
+    while (!this.#sender.hasRoom(text.length)) await this.#sender.change();
     if (this.#end !== undefined) throw this.#end;
     const answer = this.#ledger.expect(event.id, this.#limits.publishTimeoutMs);
-    this.#send(text);
+    this.#sender.send(text);
     return answer;
   }
 
@@ -182,7 +176,7 @@ export class Connection {
     return this.#authentication.answer(challengeTimeoutMs, (event) => {
       if (this.#end !== undefined) throw this.#end;
       const answer = this.#ledger.expect(event.id, publishTimeoutMs);
-      this.#send(`["AUTH",${eventText(event)}]`);
+      this.#sender.send(`["AUTH",${eventText(event)}]`);
       return answer;
     });
   }
@@ -209,7 +203,7 @@ export class Connection {
     const buffer = new SubscriptionBuffer(id, filters, host, this.#verifier, eventBytesMax);
     this.#subscriptions.set(id, buffer);
     this.#quiet.arm(buffer.id);
-    this.#send(requestText(id, filters));
+    this.#sender.send(requestText(id, filters));
     return buffer;
   }
 
@@ -219,11 +213,11 @@ export class Connection {
     this.#channelsMade += 1;
     const send = (text: string) => {
       if (this.#end !== undefined) throw this.#end;
-      this.#send(text);
+      this.#sender.send(text);
     };
     const release = (id: string) => {
       this.#channels.delete(id);
-      if (this.#end === undefined) this.#send(JSON.stringify(['NEG-CLOSE', id]));
+      if (this.#end === undefined) this.#sender.send(JSON.stringify(['NEG-CLOSE', id]));
     };
     const channel = new NegentropyChannel(`n${this.#channelsMade}`, { send, release }, this.#clock);
     this.#channels.set(channel.id, channel);
@@ -240,24 +234,8 @@ export class Connection {
     cancel();
   }
 
-  #send(text: string): void {
-    const bytes = text.length;
-    this.#unsentBytes += bytes;
-    // The callback's error is also the socket's, which ends the connection.
-    this.#socket.send(text, () => {
-      this.#unsentBytes -= bytes;
-      this.#letSendersGo();
-    });
-  }
-
-  #letSendersGo(): void {
-    const waiting = this.#waitingForRoom;
-    this.#waitingForRoom = [];
-    for (const go of waiting) go();
-  }
-
   #heard(messageBytes = 0): void {
-    this.#heardAtMs = this.#clock.nowMs();
+    this.#heartbeat.heard();
     this.#messageBytes += messageBytes;
     // Pings count on the wire, compressed messages in memory.
     const bytes = Math.max(this.#messageBytes, this.#carrier.bytesRead);
@@ -347,7 +325,7 @@ export class Connection {
   #release(id: string): void {
     this.#quiet.disarm(id);
     if (this.#subscriptions.delete(id) && this.#end === undefined) {
-      this.#send(JSON.stringify(['CLOSE', id]));
+      this.#sender.send(JSON.stringify(['CLOSE', id]));
     }
   }
 
@@ -364,29 +342,15 @@ export class Connection {
       this.#bufferedItems <= bufferItemsMax / 2 &&
       this.#bufferedBytes <= bufferBytesMax / 2
     ) {
-      this.#listeningSinceMs = this.#clock.nowMs();
+      this.#heartbeat.listening();
       this.#socket.resume();
     }
-  }
-
-  #armPing(): void {
-    this.#cancelPing = this.#clock.after(this.#limits.pingIntervalMs, () => {
-      // While we do not listen, silence is our own doing.
-      if (this.#socket.isPaused) this.#listeningSinceMs = this.#clock.nowMs();
-      const silentMs = this.#clock.nowMs() - Math.max(this.#heardAtMs, this.#listeningSinceMs);
-      if (silentMs >= this.#limits.idleTimeoutMs) {
-        this.#finish(new UpstreamFailure('timeout', `relay silent for ${seconds(silentMs)}`));
-        return;
-      }
-      this.#socket.ping();
-      this.#armPing();
-    });
   }
 
   #tooQuiet(id: string): void {
     const subscription = this.#subscriptions.get(id);
     this.#subscriptions.delete(id);
-    this.#send(JSON.stringify(['CLOSE', id]));
+    this.#sender.send(JSON.stringify(['CLOSE', id]));
     const quiet = seconds(this.#limits.quietTimeoutMs);
     subscription?.fail(new UpstreamFailure('timeout', `no event and no EOSE for ${quiet}`));
   }
@@ -409,7 +373,7 @@ export class Connection {
   #finish(failure: UpstreamFailure): void {
     if (this.#end !== undefined) return;
     this.#end = failure;
-    this.#cancelPing();
+    this.#heartbeat.stop();
     this.#quiet.clear();
     // A paused socket would never see the other side's close frame.
     if (this.#socket.isPaused) this.#socket.resume();
@@ -417,7 +381,7 @@ export class Connection {
     else this.#socket.terminate();
     this.#ledger.fail(failure);
     this.#authentication.fail(failure);
-    this.#letSendersGo();
+    this.#sender.letGo();
     for (const subscription of this.#subscriptions.values()) subscription.fail(failure);
     this.#subscriptions.clear();
     for (const channel of this.#channels.values()) channel.fail(failure);
@@ -425,5 +389,3 @@ export class Connection {
     this.#announceEnd(failure);
   }
 }
-
-const seconds = (ms: number): string => `${Math.round(ms / 100) / 10} s`;

@@ -21,6 +21,8 @@ export interface RelayInformation {
   readonly filtersMax?: number;
   readonly messageBytesMax?: number;
   readonly authRequired?: boolean;
+  /** It takes no events for now, to stay near its budget; a Distrise says so. */
+  readonly readOnlyByBudget?: true;
 }
 
 export interface InformationOptions {
@@ -145,7 +147,8 @@ function unfolded(response: IncomingMessage): Readable {
 
 /** Takes what is of the right type and can be true, and leaves out all else. */
 export function parseInformation(document: unknown): RelayInformation {
-  const { name, software, version, supported_nips, limitation } = fieldsOf(document);
+  const { name, software, version, supported_nips, limitation, budget_steps } = fieldsOf(document);
+  const readOnly = Array.isArray(budget_steps) && budget_steps.includes('read-only');
   const limits = fieldsOf(limitation);
   const auth = limits['auth_required'];
   const nips = Array.isArray(supported_nips)
@@ -162,6 +165,7 @@ export function parseInformation(document: unknown): RelayInformation {
     ...given('filtersMax', count(limits['max_filters'])),
     ...given('messageBytesMax', count(limits['max_message_length'], MESSAGE_BYTES_MIN)),
     ...given('authRequired', typeof auth === 'boolean' ? auth : undefined),
+    ...given('readOnlyByBudget', readOnly || undefined),
   };
 }
 

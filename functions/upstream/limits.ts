@@ -5,6 +5,8 @@ export interface UpstreamLimits {
   /** A peer that has sent nothing for this long, not even a pong, is dead. */
   readonly idleTimeoutMs: number;
   readonly pingIntervalMs: number;
+  /** Answers to pings that wait for the socket; more ends the connection. */
+  readonly pongsMax: number;
   /** From the call of `publish` to its OK. */
   readonly publishTimeoutMs: number;
   /** A subscription that gets nothing for this long before its EOSE has failed. */
@@ -32,6 +34,8 @@ export const DEFAULT_LIMITS: UpstreamLimits = {
   // Twice the ping interval and a little, so that one lost pong is forgiven.
   idleTimeoutMs: 65_000,
   pingIntervalMs: 30_000,
+  // One chunk of the socket can hold thousands of pings; who is well sends one at a time.
+  pongsMax: 64,
   // Above the 10 s in which our own relay answers even when its queue is away.
   publishTimeoutMs: 20_000,
   quietTimeoutMs: 30_000,

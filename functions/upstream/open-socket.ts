@@ -34,6 +34,8 @@ export function openSocket(
       maxPayload: limits.frameBytesMax,
       perMessageDeflate: compression ?? false,
       followRedirects: false,
+      // The connection answers pings itself.
+      autoPong: false,
       headers: { 'user-agent': 'distrise' },
       ...(guard && { lookup: guard.lookup }),
     };

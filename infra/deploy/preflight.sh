@@ -43,6 +43,14 @@ while read -r api; do
     stop "The API $api is not enabled in $PROJECT." "Run: $BOOTSTRAP" "$AGAIN"
 done <infra/deploy/apis.txt
 
+# A new version may need an account that the bootstrap of an earlier one did not make.
+while read -r name _; do
+  gcloud iam service-accounts describe "distrise-$name@$PROJECT.iam.gserviceaccount.com" \
+    --project="$PROJECT" --format='value(email)' </dev/null >/dev/null ||
+    stop "The account distrise-$name is not there, or the deployer may not act as it." \
+      "Run: $BOOTSTRAP" "$AGAIN"
+done <infra/deploy/accounts.txt
+
 gcloud storage buckets describe "$(state_bucket)" --format='value(name)' >/dev/null ||
   stop "The bucket for Terraform's state is not there, or the deployer may not see it." \
     "Run: $BOOTSTRAP"

@@ -39,7 +39,7 @@ trap '[[ -n $released ]] || go_back' EXIT
 candidate() {
   gcloud run deploy "$1" --project="$PROJECT" --region="$REGION" --quiet \
     --image="$image" --no-traffic --tag=candidate >/dev/null
-  traffic "$1" | awk -F, '$1 == "candidate" { print $3, $4; exit }'
+  traffic "$1" | awk -F, '$1 == "candidate" { print $3, $4 }'
 }
 
 # A service that nobody connects to: the new revision takes all at once.
@@ -112,8 +112,9 @@ for service in fetch upkeep probe; do
   replace "$service" || later "$service"
   mark "$service" || later "$service"
 done
-if gcloud beta run worker-pools list --project="$PROJECT" --region="$REGION" \
-  --format='value(metadata.name)' | grep -qxF follow; then
+pools=$(gcloud beta run worker-pools list --project="$PROJECT" --region="$REGION" \
+  --format='value(metadata.name)') || later follow
+if grep -qxF follow <<<"$pools"; then
   gcloud beta run worker-pools update follow --project="$PROJECT" --region="$REGION" --quiet \
     --image="$image" || later follow
 fi

@@ -32,7 +32,7 @@ traffic() {
 
 # The revision behind a tag, or nothing.
 tagged() {
-  awk -F, -v tag="$1" '$1 == tag { print $3; exit }'
+  awk -F, -v tag="$1" '$1 == tag { print $3 }'
 }
 
 # Moves traffic: all flags after the name of the service.

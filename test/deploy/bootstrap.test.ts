@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Operator } from '../support/deploy/pipeline.ts';
+import type { World } from '../support/deploy/world.ts';
 
 const INFRA = join(import.meta.dirname, '..', '..', 'infra');
 const linesOf = (file: string) => readFileSync(join(INFRA, file), 'utf8').trimEnd().split('\n');
+const FIRST_WORD = /^\S+/;
+const namesOf = (file: string) => linesOf(file).map((line) => FIRST_WORD.exec(line)?.[0] ?? '');
 const textOf = (file: string) => readFileSync(join(INFRA, file), 'utf8');
 const quoted = (text: string, pattern: RegExp) =>
   [...new Set([...text.matchAll(pattern)].map(([, found = '']) => found))].toSorted();
@@ -21,14 +24,19 @@ const BOOTSTRAP = 'infra/bootstrap.sh --project=my-relay-123';
 const changes = () =>
   operator.calls.filter(({ args }) => !/describe|get|storage ls|storage cat/.test(args.join(' ')));
 
-it('bootstrap makes APIs, account, buckets and repository, and says the next command', async () => {
+it('bootstrap makes APIs, accounts, roles, buckets and repository, and says the next command', async () => {
   const { code, text } = await operator.type(`${BOOTSTRAP} --yes`);
   expect(code).toBe(0);
   expect(text).toContain('gcloud builds submit --project=my-relay-123\n');
-  const { apis, roles, accounts, buckets, repositories } = operator.world;
+  const { apis, roles, customRoles, accounts, buckets, repositories } = operator.world;
   expect(apis.toSorted()).toEqual(linesOf('deploy/apis.txt').toSorted());
   expect(roles).toEqual([...linesOf('deploy/roles.txt'), 'roles/resourcemanager.projectIamAdmin']);
-  expect(accounts).toEqual(['distrise-deployer@my-relay-123.iam.gserviceaccount.com']);
+  expect(accounts).toEqual(
+    ['deployer', ...namesOf('deploy/accounts.txt')].map(
+      (name) => `distrise-${name}@my-relay-123.iam.gserviceaccount.com`,
+    ),
+  );
+  expect(Object.keys(customRoles)).toEqual(namesOf('deploy/custom-roles.txt'));
   expect(buckets).toEqual(['gs://my-relay-123-distrise-state', 'gs://my-relay-123_cloudbuild']);
   expect(repositories).toEqual(['distrise']);
 });
@@ -57,6 +65,17 @@ it('bootstrap goes on wherever it was interrupted', async () => {
     expect({ ...operator.world, faults: [] }).toEqual(whole);
   }
 }, 300_000);
+
+it('bootstrap takes from the deployer what an earlier version gave, and mends custom roles', async () => {
+  await operator.type(`${BOOTSTRAP} --yes`);
+  const before = operator.world;
+  operator.change((world) => {
+    world.roles.push('roles/iam.roleAdmin');
+    world.customRoles['distriseSweep'] = 'pubsub.subscriptions.list';
+  });
+  expect((await operator.type(`${BOOTSTRAP} --yes`)).code).toBe(0);
+  expect(operator.world).toEqual(before);
+});
 
 it('bootstrap asks first, and does nothing without a yes', async () => {
   const { code, text } = await operator.type(BOOTSTRAP, 'no\n');
@@ -99,10 +118,15 @@ it('bootstrap says what to do where the APIs cannot be enabled', async () => {
 });
 
 describe('taking it down', () => {
-  beforeEach(async () => {
-    await operator.type(`${BOOTSTRAP} --yes`);
-    await operator.submit();
-  });
+  let deployed: World;
+  beforeAll(async () => {
+    const first = await Operator.start();
+    await first.type(`${BOOTSTRAP} --yes`);
+    await first.submit();
+    deployed = first.world;
+    await first.close();
+  }, 120_000);
+  beforeEach(() => operator.reset(deployed));
 
   it('stops what runs and keeps database, buckets and keys', async () => {
     const { code } = await operator.type(`${BOOTSTRAP} --destroy --yes`);
@@ -187,10 +211,11 @@ describe('the lists of bootstrap', () => {
       accounts.indexOf('project_roles'),
       accounts.indexOf('topic_roles'),
     );
-    const custom = quoted(accounts, /role_id\s*=\s*"(\w+)"/g);
     const granted = [
       ...quoted(projectRoles, /"(roles\/[\w.]+)"/g),
-      ...custom.map((role) => `projects/PROJECT/roles/${role}`),
+      ...quoted(accounts, /"projects\/\$\{var\.project\}\/(roles\/\w+)"/g).map(
+        (role) => `projects/PROJECT/${role}`,
+      ),
     ];
     expect(linesOf('deploy/grants.txt').toSorted()).toEqual(granted.toSorted());
   });

@@ -129,7 +129,11 @@ const LACKS: readonly [string, (world: World) => void, RegExp][] = [
     },
     /Cloud SQL has no region us-central1/,
   ],
-  ['billing', (world) => void (world.billing = false), /Billing is off[\s\S]*projects link/],
+  [
+    'billing',
+    (world) => void Object.assign(world, { billing: false }),
+    /Billing is off[\s\S]*projects link/,
+  ],
   [
     'room for a network',
     (world) => void Object.assign(world, { networks: [], quotas: { NETWORKS: [5, 5] } }),

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import protobuf from 'protobufjs';
 import { parse } from 'yaml';
+import { COMMANDS } from '../support/deploy/commands.ts';
 import { readBuild } from '../support/deploy/pipeline.ts';
 import type { JsonObject } from '../support/monitoring/json.ts';
 import { shapeFaults } from '../support/monitoring/protobuf.ts';
@@ -78,11 +79,17 @@ it('a build that is told nothing does what was chosen', () => {
 it('the build runs as the account that bootstrap makes', () => {
   const [, account] = /serviceAccounts\/([\w-]+)@/.exec(String(build['serviceAccount'])) ?? [];
   const bootstrap = readFileSync(join(ROOT, 'infra', 'bootstrap.sh'), 'utf8');
-  expect(bootstrap).toContain(`service-accounts create ${account} `);
+  expect(bootstrap).toContain(`  account ${account} `);
 });
 
-it('Terraform of the pipeline is one that infra/ allows', () => {
-  const [, version] = /hashicorp\/terraform:(\S+)/.exec(text) ?? [];
+it('gcloud and Terraform of the pipeline are those whose commands the tests know', () => {
+  const images = [...new Set(plain.steps.map(({ name }) => name))];
+  const [sdk, , terraform] = COMMANDS.source.map((each) => /\d+\.\d+\.\d+/.exec(each)?.[0]);
+  expect(images).toContain(`gcr.io/google.com/cloudsdktool/google-cloud-cli:${sdk}-slim`);
+  expect(images).toContain(`hashicorp/terraform:${terraform}`);
+  // Two that have no other tag for sure: the newest of Node 24 for tests, and Cloud Build's own.
+  const floating = images.filter((image) => !/:\d+\.\d+\.\d+/.test(image));
+  expect(floating.toSorted()).toEqual(['gcr.io/cloud-builders/docker', 'node:24']);
   const versions = readFileSync(join(ROOT, 'infra', 'versions.tf'), 'utf8');
-  expect(versions).toContain(`required_version = ">= ${version}"`);
+  expect(versions).toContain(`required_version = ">= ${terraform?.replace(/\.\d+$/, '')}"`);
 });

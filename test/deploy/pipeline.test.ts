@@ -132,6 +132,14 @@ const BEFORE: readonly [string, (world: World) => void, string, RegExp][] = [
     /project my-relay-123 is not there[\s\S]*right one/,
   ],
   [
+    'an account that an earlier bootstrap did not make',
+    (world) => {
+      world.accounts = world.accounts.filter((account) => !account.startsWith('distrise-probe@'));
+    },
+    'preflight',
+    /account distrise-probe is not there[\s\S]*infra\/bootstrap\.sh/,
+  ],
+  [
     'a missing state bucket',
     (world) => {
       world.buckets = [];
@@ -194,8 +202,8 @@ it.each(BEFORE)(
     expect(traffic('store')).toEqual(traffic('store', before));
     // What was missing is there again, and so the same command goes through.
     operator.change((world) => {
-      const { alive, apis, buckets } = before;
-      Object.assign(world, { alive, apis, buckets, faults: [] });
+      const { alive, apis, accounts, buckets } = before;
+      Object.assign(world, { alive, apis, accounts, buckets, faults: [] });
     });
     expect((await operator.submit()).code).toBe(0);
     expect(traffic('relay')).not.toEqual(traffic('relay', before));

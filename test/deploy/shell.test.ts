@@ -47,3 +47,10 @@ it('each script of the pipeline is a step of it, and each step such a script', (
   );
   expect([...steps].toSorted()).toEqual(scripts.toSorted());
 });
+
+/** Whoever writes into a pipe that nobody reads to its end is killed, and pipefail ends the script. */
+it.each(SCRIPTS)('no reader of a pipe in %s ends before its writer', (script) => {
+  const text = readFileSync(join(ROOT, script), 'utf8').replaceAll('\\\n', ' ');
+  const early = /\|\s*(?:grep\b[^|]*\s-\w*q|head\b|awk\b[^|]*\bexit\b)|\/dev\/stdin/;
+  expect(text.split('\n').filter((line) => early.test(line))).toEqual([]);
+});

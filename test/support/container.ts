@@ -40,7 +40,7 @@ export interface BuildOptions {
 const OTHER_USER = 65_534;
 
 /** Splits a Dockerfile into its instructions; comments and empty lines are left out. */
-export function parseDockerfile(text: string): Instruction[] {
+function parseDockerfile(text: string): Instruction[] {
   return text
     .replaceAll(/\\\n/g, ' ')
     .split('\n')
@@ -53,7 +53,7 @@ export function parseDockerfile(text: string): Instruction[] {
 }
 
 /** True where .dockerignore keeps the path out: the last pattern that fits decides. */
-export function isIgnored(path: string, patterns: string): boolean {
+function isIgnored(path: string, patterns: string): boolean {
   let ignored = false;
   for (const line of patterns.split('\n').map((each) => each.trim())) {
     if (line === '' || line.startsWith('#')) continue;

@@ -15,7 +15,7 @@ export function fixtureLines(name: string): string[] {
 }
 
 /** Some 500 real events of 110 kinds, valid, one text each. */
-export const sampleTexts = (): string[] => fixtureLines('sample.jsonl');
+const sampleTexts = (): string[] => fixtureLines('sample.jsonl');
 
 /** The same, parsed. */
 export const sampleEvents = (): NostrEvent[] =>

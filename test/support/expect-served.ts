@@ -6,7 +6,7 @@ import { until } from './until.ts';
 const IDS_A_QUERY = 400;
 
 /** Which of these ids an instance answers. */
-export async function servedIds(url: string, ids: readonly string[]): Promise<Set<string>> {
+async function servedIds(url: string, ids: readonly string[]): Promise<Set<string>> {
   const served = new Set<string>();
   const client = await SocketClient.open(url);
   for (let at = 0; at < ids.length; at += IDS_A_QUERY) {

@@ -1,7 +1,9 @@
+import { Journey } from '../../functions/cloud/journey.ts';
 import { Registry } from '../../functions/cloud/metrics/registry.ts';
 import { loadVerifier } from '../../functions/nostr/verify.ts';
 import { parseRelayConfiguration } from '../../functions/relay/configuration.ts';
 import { RelayServer } from '../../functions/relay/server.ts';
+import { Terms } from '../../functions/relay/terms.ts';
 import { MemoryEngine } from './memory-engine.ts';
 
 /**
@@ -20,12 +22,16 @@ const silent = {
   fault() {},
   child: () => silent,
 };
-const server = new RelayServer(parsed.value, {
+const configuration = parsed.value;
+const metrics = new Registry('relay');
+const software = { version: 'test' };
+const server = new RelayServer(configuration, {
   engine: new MemoryEngine(),
   verifier: await loadVerifier(),
-  software: { version: 'test' },
+  terms: new Terms({ configuration, software, metrics, log: silent }),
+  journey: new Journey({ log: silent, share: 0, monotonicMs: () => 0 }),
   log: silent,
-  metrics: new Registry('relay'),
+  metrics,
   nowMs: Date.now,
   monotonicMs: () => performance.now(),
 });

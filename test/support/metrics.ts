@@ -5,7 +5,7 @@ import type { Registry } from '../../functions/cloud/metrics/registry.ts';
 type Labels = Readonly<Record<string, string>>;
 
 /** The series of a metric that has these labels, and perhaps others; undefined where there is none. */
-export function seriesOf(
+function seriesOf(
   registry: Registry,
   name: MetricName,
   labels: Labels = {},

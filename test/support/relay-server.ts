@@ -1,3 +1,4 @@
+import { Journey } from '../../functions/cloud/journey.ts';
 import type { Log } from '../../functions/cloud/log.ts';
 import { Registry } from '../../functions/cloud/metrics/registry.ts';
 import { loadVerifier } from '../../functions/nostr/verify.ts';
@@ -6,6 +7,7 @@ import {
   type RelayConfiguration,
 } from '../../functions/relay/configuration.ts';
 import { RelayServer } from '../../functions/relay/server.ts';
+import { Terms } from '../../functions/relay/terms.ts';
 import { MemoryEngine } from './memory-engine.ts';
 import { Wire } from './wire.ts';
 
@@ -13,6 +15,7 @@ import { Wire } from './wire.ts';
 export interface TestServer {
   readonly server: RelayServer;
   readonly engine: MemoryEngine;
+  readonly terms: Terms;
   readonly configuration: RelayConfiguration;
   readonly port: number;
   readonly url: string;
@@ -56,11 +59,15 @@ export async function startServer(
   });
   const metrics = new Registry('relay');
   const logged: { message: string; fields: object }[] = [];
+  const log = logInto(logged);
+  const software = { version: '1.2.3', homepage: 'https://example.com/distrise' };
+  const terms = new Terms({ configuration, software, metrics, log });
   const server = new RelayServer(configuration, {
     engine,
     verifier: await loadVerifier(),
-    software: { version: '1.2.3', homepage: 'https://example.com/distrise' },
-    log: logInto(logged),
+    terms,
+    journey: new Journey({ log, share: configuration.LOG_TRACE_SAMPLE, monotonicMs }),
+    log,
     metrics,
     nowMs: Date.now,
     monotonicMs,
@@ -71,6 +78,7 @@ export async function startServer(
   return {
     server,
     engine,
+    terms,
     configuration,
     port,
     url: `http://127.0.0.1:${port}`,

@@ -27,6 +27,8 @@ export interface Script {
   pull?(stream: PullStream): void;
   /** Told of every acknowledgement. */
   acknowledged?(ackIds: readonly string[]): void;
+  /** Told of every subscription that is deleted. */
+  deleted?(subscription: string): void;
 }
 
 export interface ScriptedPubSub {
@@ -49,7 +51,13 @@ export async function startScriptedPubSub(script: Script): Promise<ScriptedPubSu
   });
   server.addService(protocol.subscriber, {
     createSubscription: accepted,
-    deleteSubscription: accepted,
+    deleteSubscription: (
+      call: grpc.ServerUnaryCall<{ subscription: string }, object>,
+      done: Callback,
+    ) => {
+      script.deleted?.(call.request.subscription);
+      done(null, {});
+    },
     acknowledge: (call: grpc.ServerUnaryCall<{ ackIds: string[] }, object>, done: Callback) => {
       script.acknowledged?.(call.request.ackIds);
       done(null, {});

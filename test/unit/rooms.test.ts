@@ -13,7 +13,7 @@ import {
 /** The rooms of the house and what each may import. Services never import each other. */
 const ROOMS: Rooms = {
   nostr: [],
-  policy: ['nostr'],
+  policy: ['nostr-tools/nip13', 'nostr'],
   cloud: [],
   database: ['nostr', 'cloud'],
   upstream: ['nostr'],
@@ -22,8 +22,9 @@ const ROOMS: Rooms = {
   fetch: ['nostr', 'policy', 'database', 'cloud', 'upstream'],
   upkeep: ['nostr', 'database', 'cloud', 'upstream'],
   probe: ['nostr', 'cloud', 'upstream'],
-  client: ['nostr', 'upstream'],
-  operate: ['nostr', 'database', 'cloud', 'upstream'],
+  command: ['upstream'],
+  client: ['nostr', 'upstream', 'command'],
+  operate: ['nostr', 'database', 'cloud', 'upstream', 'command'],
   local: [
     'nostr',
     'policy',
@@ -35,6 +36,7 @@ const ROOMS: Rooms = {
     'fetch',
     'upkeep',
     'probe',
+    'command',
     'client',
     'operate',
   ],
@@ -50,7 +52,7 @@ const PURE: Readonly<Record<string, readonly string[]>> = {
     'nostr-tools/pure',
     'bcrypto/lib/native/schnorr-libsecp256k1.js',
   ],
-  policy: ['zod'],
+  policy: ['nostr-tools/nip13', 'zod'],
 };
 
 /** Clock, chance, environment, network: what makes an answer depend on more than the question. */

@@ -27,7 +27,7 @@ export interface Identity {
 }
 
 /** Cloud Monitoring takes so many series in one call. */
-export const SERIES_A_CALL_MAX = 200;
+const SERIES_A_CALL_MAX = 200;
 
 /** The time that a point stands for; counters and distributions add up over all of it. */
 interface Interval {

@@ -110,10 +110,8 @@ const ALIGNERS: Readonly<Record<string, Aligner>> = {
   ALIGN_PERCENTILE_05: percentile(5),
 };
 
-/** The aligners that are known here. */
-
 /** Whether Cloud Monitoring would take the aligner for such a metric; throws if not. */
-export function checkAligner(name: string, kind: MetricKind, valueType: ValueType): void {
+function checkAligner(name: string, kind: MetricKind, valueType: ValueType): void {
   const aligner = alignerOf(name);
   if (aligner.kinds.includes(kind) && aligner.types.includes(valueType)) return;
   throw new EvaluationError(

@@ -55,10 +55,8 @@ const REDUCERS: Readonly<Record<string, Reducer>> = {
   REDUCE_PERCENTILE_05: percentile(5),
 };
 
-/** The reducers that are known here. */
-
 /** Whether Cloud Monitoring would take the reducer for such values; throws if not. */
-export function checkReducer(name: string, valueType: ValueType): void {
+function checkReducer(name: string, valueType: ValueType): void {
   if (reducerOf(name).types.includes(valueType)) return;
   throw new EvaluationError(
     `Field aggregation.crossSeriesReducer had an invalid value of "${name}": The reducer cannot ` +

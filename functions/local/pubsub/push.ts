@@ -145,7 +145,7 @@ export class PushSender implements Consumer {
 }
 
 /** The wrapped message as Google posts it, both spellings of id and time included. */
-export function pushBody(subscription: Subscription, { message, attempt }: Delivery): Buffer {
+function pushBody(subscription: Subscription, { message, attempt }: Delivery): Buffer {
   const { name, deadLetterPolicy } = subscription.definition;
   const messageId = String(message.id);
   const publishTime = new Date(publishedAtMs(message.id)).toISOString();

@@ -11,7 +11,9 @@ import type { Commands, Flags } from './commands.ts';
 
 const GCLOUD = [
   'projects describe',
+  'projects get-iam-policy',
   'projects add-iam-policy-binding',
+  'projects remove-iam-policy-binding',
   'projects delete',
   'projects undelete',
   'projects create',
@@ -25,6 +27,10 @@ const GCLOUD = [
   'beta services identity create',
   'iam service-accounts describe',
   'iam service-accounts create',
+  'iam service-accounts add-iam-policy-binding',
+  'iam roles describe',
+  'iam roles create',
+  'iam roles update',
   'storage ls',
   'storage cat',
   'storage cp',
@@ -36,6 +42,7 @@ const GCLOUD = [
   'artifacts locations list',
   'artifacts repositories describe',
   'artifacts repositories create',
+  'artifacts repositories add-iam-policy-binding',
   'builds submit',
   'run regions list',
   'run services list',

@@ -98,17 +98,25 @@ const drop = (from: Record<string, unknown>, { words: [name = ''] }: Call): stri
   return '';
 };
 
-const deployerOf = ({ project }: World) => `distrise-deployer@${project}.iam.gserviceaccount.com`;
+/** Who is told by --member must be there. */
+const member = ({ flags }: Call, { accounts }: World): string =>
+  existing(
+    accounts.map((account) => `serviceAccount:${account}`),
+    flags['--member'],
+  );
 
 const GCLOUD: Readonly<Record<string, Answer>> = {
   'config get': () => 'someone@example.com',
   'projects describe': () => '123456789',
-  'projects add-iam-policy-binding': ({ flags }, world) => {
-    existing(
-      world.accounts.map((account) => `serviceAccount:${account}`),
-      flags['--member'],
-    );
-    world.roles = [...new Set([...world.roles, flags['--role'] ?? ''])];
+  'projects get-iam-policy': (_, { roles }) => lines(roles),
+  'projects add-iam-policy-binding': (call, world) => {
+    member(call, world);
+    world.roles = [...new Set([...world.roles, call.flags['--role'] ?? ''])];
+    return '';
+  },
+  'projects remove-iam-policy-binding': (call, world) => {
+    const role = existing(world.roles, call.flags['--role']);
+    world.roles = world.roles.filter((each) => each !== role);
     return '';
   },
   'projects delete': (_, world) => {
@@ -121,7 +129,23 @@ const GCLOUD: Readonly<Record<string, Answer>> = {
     return '';
   },
   'iam service-accounts describe': ({ words: [name] }, { accounts }) => existing(accounts, name),
-  'iam service-accounts create': (_, world) => add(world.accounts, deployerOf(world)),
+  'iam service-accounts create': ({ words: [name] }, world) =>
+    add(world.accounts, `${name}@${world.project}.iam.gserviceaccount.com`),
+  'iam service-accounts add-iam-policy-binding': (call, world) => {
+    member(call, world);
+    return existing(world.accounts, call.words[0]);
+  },
+  'iam roles describe': ({ words: [name = ''] }, { customRoles }) =>
+    existing(Object.keys(customRoles), name),
+  'iam roles create': ({ words: [name = ''], flags }, { customRoles }) => {
+    if (name in customRoles) throw new ToolFailure(`ALREADY_EXISTS: ${name}`);
+    customRoles[name] = flags['--permissions'] ?? '';
+    return '';
+  },
+  'iam roles update': ({ words: [name = ''], flags }, { customRoles }) => {
+    customRoles[existing(Object.keys(customRoles), name)] = flags['--permissions'] ?? '';
+    return '';
+  },
   'storage buckets describe': ({ words: [name] }, { buckets }) => existing(buckets, name),
   'storage buckets create': ({ words: [name = ''] }, { buckets }) => add(buckets, name),
   'storage buckets update': ({ words: [name] }, { buckets }) => existing(buckets, name),
@@ -129,6 +153,10 @@ const GCLOUD: Readonly<Record<string, Answer>> = {
     existing(buckets, name),
   'artifacts repositories describe': ({ words: [name] }, world) =>
     existing(world.repositories, name),
+  'artifacts repositories add-iam-policy-binding': (call, world) => {
+    member(call, world);
+    return existing(world.repositories, call.words[0]);
+  },
   'artifacts repositories create': ({ words: [name = ''] }, world) => add(world.repositories, name),
   'artifacts locations list': (_, { regions }) => lines(regions.artifacts),
   'billing projects describe': (_, { billing }) => (billing ? 'True' : 'False'),

@@ -28,7 +28,10 @@ export interface World {
   readonly region: string;
   alive: boolean;
   apis: string[];
+  /** Of the deployer, on the whole project. */
   roles: string[];
+  /** Permissions of the roles that bootstrap makes. */
+  customRoles: Record<string, string>;
   accounts: string[];
   buckets: string[];
   repositories: string[];
@@ -75,6 +78,7 @@ export const emptyWorld = (project: string, region: string): World => ({
   alive: true,
   apis: [],
   roles: [],
+  customRoles: {},
   accounts: [],
   buckets: [],
   repositories: [],

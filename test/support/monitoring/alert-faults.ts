@@ -5,7 +5,7 @@ import { MESSAGES, shapeFaults } from './protobuf.ts';
 import { queryFaults } from './query-faults.ts';
 
 /** The parts of each alert's documentation, in the order that a person needs them. */
-export const DOCUMENTATION_PARTS = ['What it means', 'How to look', 'What to do'] as const;
+const DOCUMENTATION_PARTS = ['What it means', 'How to look', 'What to do'] as const;
 const SEVERITIES = ['CRITICAL', 'ERROR', 'WARNING'];
 
 /** Everything that is wrong with an alert file. `objectives`: the full names of those there are. */

@@ -23,7 +23,7 @@ export type Hand = (series: readonly WireTimeSeries[], nowMs: number) => void | 
 
 const MINUTE = 60_000;
 const REASONS = ['error', 'refused', 'timeout'] as const;
-export const BOUNDS = [10, 100, 1_000];
+const BOUNDS = [10, 100, 1_000];
 
 interface Instance {
   readonly task: string;

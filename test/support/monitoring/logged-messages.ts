@@ -14,6 +14,8 @@ const WITH_FIELDS = /\.(debug|info|warning|error|fault)\(\s*'((?:[^'\\]|\\.)+)',
 const BOUNDED = /#log\([^']*'((?:[^'\\]|\\.)+)',/g;
 /** A step of an event that failed, see journey.ts. */
 const FAILED_STEP = /\.failure\(\s*'(\w+)'/g;
+/** What a function says where a call breaks, see function-handler.ts. */
+const BROKEN_CALL = /failure = \{ message: '((?:[^'\\]|\\.)+)',/g;
 
 /** The messages that a component logs with fields, and the highest level of each. */
 function messagesOf(component: string): ReadonlyMap<string, LogLevel> {
@@ -30,6 +32,7 @@ function messagesOf(component: string): ReadonlyMap<string, LogLevel> {
       add(message!, level === 'fault' ? 'error' : (level as LogLevel));
     }
     for (const [, message] of source.matchAll(BOUNDED)) add(message!, 'warning');
+    for (const [, message] of source.matchAll(BROKEN_CALL)) add(message!, 'error');
     for (const [, step] of source.matchAll(FAILED_STEP)) add(`event ${step}`, 'warning');
   }
   if (component === 'store') {

@@ -70,21 +70,18 @@ function instanceFault(body: unknown, known: object | undefined, attribute?: str
   return known !== undefined && attribute in known ? [] : ['no such attribute'];
 }
 
-/** Roles that Google does not have, and permissions of custom roles that no role has. */
+/** Roles that Google does not have, and custom roles that bootstrap does not make. */
 export function roleFaults(
   terraform: Terraform,
   names: readonly string[],
-  permissions: readonly string[],
+  custom: readonly string[],
 ): string[] {
-  const known = new Set(names);
-  const unknown = stringsIn(terraform)
-    .filter((text) => /^roles\//.test(text) && !known.has(text))
-    .map((role) => `${role}: Google has no such role`);
-  const custom = Object.entries(terraform.resource['google_project_iam_custom_role'] ?? {});
-  for (const [name, { permissions: given }] of custom) {
-    for (const permission of stringsIn(given)) {
-      if (!permissions.includes(permission)) unknown.push(`${name}: no permission ${permission}`);
-    }
-  }
-  return unknown;
+  return stringsIn(terraform).flatMap((text) => {
+    const own = /^projects\/\$\{var\.project\}\/roles\/(\w+)$/.exec(text)?.[1];
+    if (own !== undefined)
+      return custom.includes(own) ? [] : [`${own}: bootstrap makes no such role`];
+    return /^roles\//.test(text) && !names.includes(text)
+      ? [`${text}: Google has no such role`]
+      : [];
+  });
 }

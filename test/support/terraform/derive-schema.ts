@@ -24,8 +24,9 @@ const TYPES: Readonly<Record<string, FieldSchema['type']>> = {
   'schema.TypeMap': 'map',
 };
 
-/** What a data source is found by (data_source_google_project.go). */
+/** What a data source is found by (data_source_google_project.go and its like). */
 const DATA_KEYS: Readonly<Record<string, readonly string[]>> = {
+  google_service_account: ['account_id', 'project'],
   google_project: ['project_id'],
 };
 

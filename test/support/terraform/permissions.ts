@@ -1,4 +1,4 @@
-import { googleRoles } from './roles.ts';
+import { customRoles, googleRoles } from './roles.ts';
 
 type Values = Readonly<Record<string, unknown>>;
 
@@ -8,14 +8,10 @@ export type Allowed = ReadonlyMap<string, ReadonlySet<string>>;
 /** Where a grant holds, by the argument of the resource that makes it. */
 const PLACES = ['topic', 'subscription', 'secret_id', 'name'] as const;
 
-/** Everything that a plan lets an account do, custom roles included. */
+/** Everything that a plan lets an account do, by Google's roles and our own. */
 export function allowedTo(account: string, plan: ReadonlyMap<string, Values>): Allowed {
   const { permissions } = googleRoles();
-  const custom = new Map(
-    [...plan]
-      .filter(([address]) => address.startsWith('google_project_iam_custom_role.'))
-      .map(([, role]) => [String(role['id']), role['permissions'] as readonly string[]]),
-  );
+  const custom = customRoles();
   const allowed = new Map<string, Set<string>>();
   for (const [address, grant] of plan) {
     if (!address.includes('_iam_member.')) continue;
@@ -27,7 +23,8 @@ export function allowedTo(account: string, plan: ReadonlyMap<string, Values>): A
         .split('/')
         .at(-1) ?? '';
     const all = allowed.get(where) ?? new Set<string>();
-    for (const each of permissions[role] ?? custom.get(role) ?? []) all.add(each);
+    for (const each of permissions[role] ?? custom[role.split('/').at(-1) ?? ''] ?? [])
+      all.add(each);
     allowed.set(where, all);
   }
   return allowed;

@@ -46,7 +46,8 @@ export async function readTerraform(files = terraformFiles()): Promise<Terraform
   const all: Record<string, Record<string, Json>> = {};
   const imports: Json[] = [];
   for (const [name, text] of Object.entries(files)) {
-    const parsed = (await parse(name, text)) as Record<string, Json>;
+    // `removed` says what was here once, and has no name; neither has `import`.
+    const { removed: _, ...parsed } = (await parse(name, text)) as Record<string, Json>;
     for (const [kind, body] of Object.entries(parsed)) {
       if (kind === 'import') imports.push(...(body as readonly Json[]));
       else merge(all, kind, body, name);

@@ -2,7 +2,6 @@ import { z } from 'zod';
 import {
   EVENT_BYTES_CEILING,
   eventVariables,
-  flag,
   logVariables,
   PUBSUB_MESSAGE_BYTES_MAX,
   parseConfiguration,
@@ -16,7 +15,6 @@ const schema = z.object({
   ...logVariables,
   ...eventVariables,
   SIGNING_KEY: z.string().length(64).optional().describe('64 hex characters'),
-  VERBOSE: flag(false),
 });
 
 const SOUND = { DATABASE_URL: 'postgres://u@h/d', GOOGLE_CLOUD_PROJECT: 'project-1' };
@@ -47,7 +45,6 @@ describe('parseConfiguration', () => {
         TOPIC_INCOMING: 'incoming',
         TOPIC_INCOMING_DEAD: 'incoming-dead',
         TOPIC_STORED: 'stored',
-        VERBOSE: false,
       },
     });
   });
@@ -58,7 +55,6 @@ describe('parseConfiguration', () => {
       DATABASE_POOL_MAX: '0',
       LOG_LEVEL: 'loud',
       TOPIC_STORED: 'google',
-      VERBOSE: 'yes',
     };
     expect(faultsOf(env).sort()).toEqual([
       'DATABASE_POOL_MAX: given "0", allowed a whole number from 1 to 100',
@@ -66,7 +62,6 @@ describe('parseConfiguration', () => {
       'LOG_LEVEL: given "loud", allowed one of debug, info, warning, error',
       'TOPIC_STORED: given "google", allowed a Pub/Sub name: 3 to 255 characters, ' +
         'a letter first, not beginning with goog',
-      'VERBOSE: given "yes", allowed true or false',
     ]);
   });
 

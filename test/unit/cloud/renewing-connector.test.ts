@@ -70,6 +70,22 @@ describe('a connector that is renewed', () => {
     expect(asked).toBe(2);
   });
 
+  it('keeps the one that is there where no other can be had', async () => {
+    let asked = 0;
+    const first = new Made();
+    const connector = new RenewingConnector(async () => {
+      asked += 1;
+      if (asked > 1) throw new Error('403');
+      return first;
+    }, log);
+    await connector.open();
+    await expect(connector.renew()).rejects.toThrow('403');
+    await connector.renew();
+    expect(asked).toBe(2);
+    expect(first.closed).toBe(false);
+    expect(connector.stream()).toBeDefined();
+  });
+
   it('closes what is opened after its own end', async () => {
     const made = new Made();
     const connector = new RenewingConnector(async () => made, log);

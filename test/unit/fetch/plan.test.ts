@@ -16,12 +16,14 @@ function world(given: {
   unprobed?: number[];
   events?: NostrEvent[];
   coverage?: NewestCoverage[] | Error;
+  paused?: boolean;
 }) {
   const metrics = new Registry('fetch');
   const introduced: unknown[] = [];
   const asked: object[] = [];
   const handedOut: number[] = [];
   const ports: PlanPorts = {
+    paused: async () => given.paused ?? false,
     introduce: async (source) => {
       introduced.push(source);
     },
@@ -54,6 +56,12 @@ describe('plan', () => {
     const { handedOut, run } = world({ due: [3, 5] });
     expect(await run()).toEqual({ introduced: 0, handedOut: 2 });
     expect(handedOut).toEqual([3, 5]);
+  });
+
+  it('hands out nothing while the budget is used up, probes neither, and says why', async () => {
+    const { handedOut, run } = world({ due: [3], unprobed: [5], paused: true });
+    expect(await run({ probes: true })).toEqual({ introduced: 0, handedOut: 0, paused: true });
+    expect(handedOut).toEqual([]);
   });
 
   it('notes relays that the configuration names, once, unless an operator removed them', async () => {

@@ -173,7 +173,7 @@ export const ALERT_CASES: readonly AlertCase[] = [
   },
   {
     alert: 'connections-near-ceiling',
-    condition: 'Over 800 connections on one instance, as it counts itself',
+    condition: 'Over 80 % of the connections that one instance takes, as it counts itself',
     fires: [
       relay('websocket_connections', {}, late(100, 900)),
       relay('websocket_connections', {}, always(100), 'relay-2'),
@@ -182,6 +182,21 @@ export const ALERT_CASES: readonly AlertCase[] = [
     quiet: [
       relay('websocket_connections', {}, always(700)),
       relay('websocket_connections', {}, always(700), 'relay-2'),
+      fetch('websocket_connections', {}, always(900)),
+    ],
+  },
+  {
+    alert: 'connections-near-ceiling',
+    condition: 'Over 80 % of the connections that all instances take together',
+    fires: [
+      relay('websocket_connections', {}, late(100, 790)),
+      relay('websocket_connections', {}, always(790), 'relay-2'),
+      relay('websocket_connections', {}, always(100), 'relay-3'),
+    ],
+    // One full instance is Cloud Run's to relieve.
+    quiet: [
+      relay('websocket_connections', {}, always(1_000)),
+      relay('websocket_connections', {}, always(400), 'relay-2'),
       fetch('websocket_connections', {}, always(900)),
     ],
   },
@@ -213,6 +228,19 @@ export const ALERT_CASES: readonly AlertCase[] = [
       relay('database_wait', {}, always([2])),
     ],
     quiet: [store('database_wait', {}, always([...fast, ...many(400, 10)]))],
+  },
+  {
+    alert: 'budget-steps',
+    condition: 'Some step holds',
+    fires: [
+      upkeep('budget_step', { step: 'fetch' }, late(0, 1)),
+      upkeep('budget_step', { step: 'read-only' }, always(0)),
+    ],
+    // A fetcher that has looked last while a step held says nothing of now.
+    quiet: [
+      upkeep('budget_step', { step: 'fetch' }, over(0, 1)),
+      fetch('budget_step', { step: 'fetch' }, always(1)),
+    ],
   },
   {
     alert: 'probe-failing',

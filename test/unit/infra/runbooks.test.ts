@@ -30,7 +30,7 @@ async function helpOf(words: readonly string[]): Promise<string> {
 async function distriseFaults(command: string): Promise<string[]> {
   const words = command.split(' ').slice(1);
   const named = words.filter((word) => /^[a-z-]+$/.test(word) && !word.startsWith('--'));
-  const path = named.slice(0, ['sources', 'dead-letters'].includes(named[0]!) ? 2 : 1);
+  const path = named.slice(0, ['sources', 'dead-letters', 'budget'].includes(named[0]!) ? 2 : 1);
   const help = await helpOf(path);
   if (!help.startsWith(`Usage: distrise ${path.join(' ')} `)) return [`no command: ${command}`];
   return words

@@ -93,11 +93,11 @@ export const MISTAKES: readonly Mistake[] = [
     told: 'Google has no such role',
   },
   {
-    what: 'a permission that does not exist',
+    what: 'a custom role that bootstrap does not make',
     file: 'accounts.tf',
-    from: 'subscriptions.delete"]',
-    to: 'subscriptions.drop"]',
-    told: 'no permission pubsub.subscriptions.drop',
+    from: 'roles/distriseSweep',
+    to: 'roles/distriseBroom',
+    told: 'bootstrap makes no such role',
   },
   {
     what: 'a variable that does not exist',

@@ -164,6 +164,35 @@ function environmentOf(plan: Plan, name: keyof typeof PARSE): Record<string, str
   );
 }
 
+/** The thresholds of each alert, in the order of its conditions. */
+const thresholdsOf = (plan: Plan): ReadonlyMap<string, readonly unknown[]> =>
+  new Map(
+    [...plan].flatMap(([address, policy]) => {
+      const name = /alert_policy\.alert\["(.+)"\]/.exec(address)?.[1];
+      if (name === undefined) return [];
+      const conditions = policy['conditions'] as readonly Values[];
+      return [
+        [
+          name,
+          conditions.map((each) => at(each, 'condition_threshold.0.threshold_value')),
+        ] as const,
+      ];
+    }),
+  );
+
+/** The lines that a chart has, by its title. */
+const linesOf = (plan: Plan, title: string): number[] =>
+  [...plan]
+    .filter(([address]) => address.includes('google_monitoring_dashboard.'))
+    .flatMap(([, { dashboard_json: text }]) => {
+      const { mosaicLayout } = JSON.parse(String(text)) as {
+        readonly mosaicLayout: { readonly tiles: readonly { readonly widget: Values }[] };
+      };
+      return mosaicLayout.tiles.filter(({ widget }) => widget['title'] === title);
+    })
+    .flatMap(({ widget }) => at(widget, 'xyChart.thresholds') as readonly { value: number }[])
+    .map(({ value }) => value);
+
 (hasTerraform ? describe : describe.skip)('terraform', () => {
   let before: Workplace;
   let known: Workplace;
@@ -223,9 +252,51 @@ function environmentOf(plan: Plan, name: keyof typeof PARSE): Record<string, str
     expect(at(burn, 'conditions.0.condition_threshold.0.filter')).toContain('projects/stand-in/');
     expect(plan.has('google_compute_security_policy.edge["relay.example.com"]')).toBe(true);
     expect(plan.has('google_billing_budget.month[0]')).toBe(true);
+    const told = plan.get('google_pubsub_subscription.budget_upkeep[0]');
+    expect(at(told, 'push_config.0.oidc_token')).toHaveLength(1);
+    expect(plan.get('google_pubsub_topic_iam_member.billing[0]')).toMatchObject({
+      role: 'roles/pubsub.publisher',
+      member: 'serviceAccount:billing-budget-alert@system.gserviceaccount.com',
+    });
+    expect(plan.has('google_cloud_run_v2_service_iam_member.push["upkeep"]')).toBe(true);
     expect(plan.get('google_cloud_run_v2_service.relay')).toMatchObject({
       ingress: 'INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER',
     });
+  });
+
+  it.each(PROFILE_NAMES)('lets alerts and charts follow the sizes of %s', async (name) => {
+    const plan = await planOf(before, name);
+    const relay = plan.get('google_cloud_run_v2_service.relay');
+    const database = plan.get('google_sql_database_instance.main');
+    const flags = at(database, 'settings.0.database_flags') as readonly Values[];
+    const allowed = Number(flags.find((flag) => flag['name'] === 'max_connections')?.['value']);
+    const concurrency = Number(at(relay, 'template.0.max_instance_request_concurrency'));
+    const instances = Number(at(relay, 'scaling.0.max_instance_count'));
+    const diskLimit = Number(at(database, 'settings.0.disk_autoresize_limit'));
+    const taken = Number(environmentOf(plan, 'relay')['RELAY_CONNECTIONS_MAX']);
+    expect(taken).toBe(concurrency - 20);
+
+    const thresholds = thresholdsOf(plan);
+    const four = (number: number) => Math.floor(0.8 * number);
+    expect(thresholds.get('connections-near-ceiling')).toEqual([
+      ...[four(taken), four(concurrency), four(taken * instances), 0],
+    ]);
+    expect(thresholds.get('database-connections')).toEqual([four(allowed), 1_000]);
+    expect(thresholds.get('database-disk')?.[0]).toBe(four(diskLimit * 2 ** 30));
+    expect(thresholds.get('database-disk')?.[1]).toBeGreaterThanOrEqual(0.98);
+    expect(thresholds.get('database-disk')?.[1]).toBeLessThan(1);
+
+    const lines = (title: string) => linesOf(plan, title).toSorted((one, other) => one - other);
+    expect(lines('How full is the fullest instance?')).toEqual([four(taken), taken]);
+    expect(lines('How many connections are open, by state?')).toEqual([four(allowed), allowed]);
+  });
+
+  it('lets the alert on cost follow the budget', async () => {
+    const alert = 'google_monitoring_alert_policy.alert["cost-above-budget"]';
+    const path = 'conditions.0.condition_prometheus_query_language.0.query';
+    const plans = [planOf(before, 'public'), planOf(before, 'public', 'budget_units=730')];
+    const queries = (await Promise.all(plans)).map((plan) => String(at(plan.get(alert), path)));
+    expect(queries.map((query) => / > ([0-9.]+)$/.exec(query)?.[1])).toEqual(['5.479', '2.000']);
   });
 
   it('plans no probe, uptime check or alert on them where nobody watches', async () => {
@@ -236,6 +307,9 @@ function environmentOf(plan: Plan, name: keyof typeof PARSE): Record<string, str
     );
     expect(watching).toEqual([]);
     expect(addresses).toContain('google_monitoring_alert_policy.alert["backlog-age"]');
+    // Nor a budget where no billing account is named; then nobody but the scheduler calls upkeep.
+    const told = /^google_(billing|pubsub)_.*(budget|billing)|push\["upkeep"\]/;
+    expect(addresses.filter((address) => told.test(address))).toEqual([]);
   });
 
   it.each(PROFILE_NAMES)(
@@ -249,6 +323,13 @@ function environmentOf(plan: Plan, name: keyof typeof PARSE): Record<string, str
       }
     },
   );
+
+  it('gives the worker the key that fetch logs in with at other relays', async () => {
+    const plan = await planOf(known, 'community', 'follow=true');
+    for (const service of ['fetch', 'follow'] as const) {
+      expect(environmentOf(plan, service)['FETCH_SECRET_KEY']).toBe(SECRET);
+    }
+  });
 
   it.each(PROFILE_NAMES)("leaves the relay's buffers of %s room in its memory", async (name) => {
     const plan = await planOf(known, name);

@@ -7,6 +7,8 @@ import { relaySchema } from '../../../functions/relay/configuration.ts';
 import { schema as storeSchema } from '../../../functions/store/configuration.ts';
 import { schema as upkeepSchema } from '../../../functions/upkeep/configuration.ts';
 import { schema as migrateSchema } from '../../../functions/upkeep/migrate-configuration.ts';
+import { infraFiles } from '../../support/monitoring/files.ts';
+import { listAt, textAt } from '../../support/monitoring/json.ts';
 import { referenceFaults, roleFaults } from '../../support/terraform/check-references.ts';
 import { schemaFaults } from '../../support/terraform/check-schema.ts';
 import { type Started, startedBy } from '../../support/terraform/environment.ts';
@@ -16,16 +18,13 @@ import {
   type Terraform,
   terraformFiles,
 } from '../../support/terraform/read.ts';
-import { googleRoles } from '../../support/terraform/roles.ts';
+import { customRoles, googleRoles } from '../../support/terraform/roles.ts';
 import { googleSchema } from '../../support/terraform/schema.ts';
 import { MISTAKES } from './terraform-mistakes.ts';
 
-/** What the roles that we do not grant, because they are too wide, would give beside. */
-const FURTHER_PERMISSIONS = ['pubsub.subscriptions.create', 'pubsub.subscriptions.delete'];
-
 const schema = googleSchema();
 const roles = googleRoles();
-const permissions = [...Object.values(roles.permissions).flat(), ...FURTHER_PERMISSIONS];
+const custom = Object.keys(customRoles());
 const SCHEMAS: Readonly<Record<string, z.ZodObject>> = {
   relay: relaySchema,
   store: storeSchema,
@@ -58,7 +57,7 @@ const environmentFaults = ({ name, environment }: Started): string[] => {
 const allFaults = (terraform: Terraform): string[] => [
   ...schemaFaults(terraform, schema),
   ...referenceFaults(terraform, schema),
-  ...roleFaults(terraform, roles.names, permissions),
+  ...roleFaults(terraform, roles.names, custom),
   ...startedBy(terraform).flatMap(environmentFaults),
 ];
 
@@ -84,13 +83,13 @@ describe('infra/*.tf', () => {
     expect(referenceFaults(terraform, schema)).toEqual([]);
   });
 
-  it('grants only roles and permissions that Google has', () => {
-    expect(roleFaults(terraform, roles.names, permissions)).toEqual([]);
+  it('grants only roles that Google has, or that bootstrap makes', () => {
+    expect(roleFaults(terraform, roles.names, custom)).toEqual([]);
   });
 
   it('asks for the provider that its schema was read from', () => {
     expect(terraform.terraform['required_providers']).toMatchObject([
-      { google: { version: `~> ${schema.version.replace(/\.\d+$/, '')}` } },
+      { google: { version: `= ${schema.version}` } },
     ]);
   });
 
@@ -124,6 +123,34 @@ describe('infra/*.tf', () => {
     );
     expect(watched.length).toBeGreaterThan(20);
     expect(watched.filter(({ label, name }) => !known[label]?.includes(name))).toEqual([]);
+  });
+
+  it('lets only conditions follow the profile that an alert has, and all of a share of it', () => {
+    const followed = Object.keys(terraform.locals['thresholds'] as object);
+    const conditions = infraFiles('alerts').flatMap(({ json }) =>
+      listAt(json, 'conditions').map((condition) => textAt(condition, 'displayName')),
+    );
+    expect(new Set(followed).size).toBeGreaterThan(5);
+    expect(followed.filter((name) => !conditions.includes(name))).toEqual([]);
+    const ofSizes = /^Over 80 % of (the connections|what)|budget|grown/;
+    expect(conditions.filter((name) => ofSizes.test(name)).toSorted()).toEqual(followed.toSorted());
+  });
+
+  it('replaces the numbers of charts only where they stand', () => {
+    for (const [file, counts] of Object.entries({
+      'relay.json': [1, 1],
+      'database.json': [2, 1],
+    })) {
+      const text = readFileSync(join(INFRA, 'dashboards', file), 'utf8');
+      const alerts = text.match(/"value": (80|800),/g)?.length;
+      const ceilings = text.match(
+        /"value": \d+,\s+"targetAxis": "Y1",\s+"label": "ceiling"/g,
+      )?.length;
+      expect([file, alerts, ceilings]).toEqual([file, ...counts]);
+    }
+    expect(Object.keys(terraform.locals['ceilings'] as object).toSorted()).toEqual([
+      ...['database.json', 'relay.json'],
+    ]);
   });
 
   it('starts programs that the build makes', () => {

@@ -114,10 +114,18 @@ describe('distrise health', () => {
     expect((await judge('store-00008-new')).code).toBe(0);
   });
 
-  it('knows our faults by names that relay and store do write', () => {
+  it('blames a revision of store for what a relay had taken and store does not write', async () => {
+    await work('store-00008-new', 950, { refused: 25, unreadable: 25 });
+    const { code, stdout } = await judge('store-00008-new');
+    expect(stdout).toContain('950 done, 50 failed through our fault; more than 1 % fail');
+    expect(code).toBe(1);
+  });
+
+  it('knows of every reason that relay and store write whose fault it is', () => {
     const { relay, store } = CATALOGUE.fail_total.labels.reason;
-    const written = new Set<string>([...relay, ...store]);
-    expect([...OURS].filter((reason) => !written.has(reason))).toEqual([]);
+    const clients = ['deleted', 'invalid', 'rate-limited', 'restricted', 'pow', 'blocked'];
+    expect(new Set([...OURS, ...clients])).toEqual(new Set<string>([...relay, ...store]));
+    expect(clients.filter((reason) => OURS.has(reason))).toEqual([]);
   });
 
   it('refuses a time that is none', async () => {

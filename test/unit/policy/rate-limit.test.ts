@@ -94,3 +94,15 @@ it('says how much is allowed and how long to wait', () => {
     'rate-limited: 30 versions by one key are allowed a minute (30 at once), try again in 2 s',
   );
 });
+
+it('keeps to another rate from when it is given, and fills no bucket by it', () => {
+  const buckets = new TokenBuckets({ perSecond: 4, burst: 8 }, 10);
+  for (let turn = 0; turn < 3; turn += 1) buckets.take('a', 0);
+  buckets.rate = { perSecond: 1, burst: 2 };
+  expect([1, 2, 3].map(() => buckets.take('a', 0))).toEqual([0, 0, 1_000]);
+  buckets.rate = { perSecond: 4, burst: 8 };
+  expect(buckets.take('a', 0)).toBe(250);
+  expect(() => {
+    buckets.rate = { perSecond: 0, burst: 8 };
+  }).toThrow(RangeError);
+});

@@ -42,6 +42,8 @@ describe('the rules of an operator', () => {
     kindsDenied: [],
     keysAllowed: new Set(),
     keysDenied: new Set(),
+    difficulty: 0,
+    difficultyByKind: [],
   };
   const verdict = (rules: Partial<WriteRules>, event: NostrEvent = EVENT) => {
     const judged = policyOf({ ...OPEN, ...rules })(event, CONTEXT);
@@ -66,6 +68,9 @@ describe('the rules of an operator', () => {
     expect(verdict({ kindsAllowed: [{ first: 2, last: 9 }] })).toMatch(/^blocked: kind 1/);
     expect(verdict({}, early)).toMatch(/^invalid: created_at is 901 s/);
     expect(verdict({}, large)).toMatch(/^invalid: content has 65537 characters/);
+    expect(verdict({ difficulty: 200 })).toMatch(/^pow: .* 200 are needed/);
+    expect(verdict({}, { ...EVENT, tags: [['-']] })).toMatch(/^blocked: protected/);
+    expect(verdict({}, { ...EVENT, kind: 22_242 })).toMatch(/^invalid: kind 22242/);
   });
 
   it('tell a banned key nothing of the limits', () => {

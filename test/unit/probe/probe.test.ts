@@ -2,6 +2,7 @@ import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { Registry } from '../../../functions/cloud/metrics/registry.ts';
 import type { NostrEvent } from '../../../functions/nostr/event.ts';
 import { Probe } from '../../../functions/probe/probe.ts';
+import type { RelayInformation } from '../../../functions/upstream/information.ts';
 import type { WalkReport } from '../../../functions/upstream/walk.ts';
 import { PROBE_TOPIC, probeEvents } from '../../../functions/upstream/walk-events.ts';
 
@@ -17,7 +18,17 @@ const log = {
   child: () => log,
 };
 
-function setUp(reports: readonly WalkReport[], announce = false, reachable = true) {
+const REFUSED: WalkReport = {
+  times: { open: 12 },
+  failure: { step: 'live', reason: 'kind 20001 was refused: restricted: no events for now' },
+};
+
+function setUp(
+  reports: readonly WalkReport[],
+  announce = false,
+  reachable = true,
+  information: RelayInformation = {},
+) {
   const left = [...reports];
   const published: NostrEvent[] = [];
   const told: string[] = [];
@@ -27,7 +38,7 @@ function setUp(reports: readonly WalkReport[], announce = false, reachable = tru
     {
       events: () => probeEvents(KEY, state.nowMs, 'nonce'),
       walk: async () => left.shift() ?? WELL,
-      information: async () => ({ supportedNips: [1, 77], authRequired: false }),
+      information: async () => ({ supportedNips: [1, 77], authRequired: false, ...information }),
       async publish(event) {
         published.push(event);
         return true;
@@ -59,6 +70,24 @@ describe('a probe', () => {
     expect(value('probe_duration', { step: 'write' })).toMatchObject({ count: 1, mean: 30 });
     expect(value('success_total')).toBe(1);
     expect(told).toEqual([]);
+  });
+
+  it('takes a refusal for well where the relay says that its budget closes it to events', async () => {
+    const { probe, told, value } = setUp([REFUSED], false, true, { readOnlyByBudget: true });
+    expect(await probe.run()).toEqual({ times: { open: 12 }, attempts: 1 });
+    expect([value('probe_success'), told]).toEqual([1, []]);
+  });
+
+  it('takes the same refusal for a failure where it says no such thing', async () => {
+    const { probe, value } = setUp([REFUSED, REFUSED]);
+    expect(await probe.run()).toMatchObject({ failure: REFUSED.failure });
+    expect(value('probe_success')).toBe(0);
+  });
+
+  it('takes any other failure for one, whatever the budget', async () => {
+    const { probe, value } = setUp([BROKEN, BROKEN], false, true, { readOnlyByBudget: true });
+    expect(await probe.run()).toMatchObject({ failure: BROKEN.failure });
+    expect(value('probe_success')).toBe(0);
   });
 
   it('believes in a failure only after its attempts', async () => {

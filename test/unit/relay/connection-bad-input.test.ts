@@ -1,5 +1,7 @@
 import { secretKeyOf, signEvent } from '../../support/keys.ts';
+import { countOf } from '../../support/metrics.ts';
 import { startServer, type TestServer } from '../../support/relay-server.ts';
+import { until } from '../../support/until.ts';
 import type { Wire } from '../../support/wire.ts';
 
 const EVENT = signEvent(
@@ -101,6 +103,14 @@ describe('a connection that gets nonsense', () => {
   it('closes with 1007 at invalid UTF-8, as RFC 6455 demands', async () => {
     wire.socket.send(Buffer.from([0x22, 0xff, 0xfe, 0x22]), { binary: false });
     expect((await wire.ended()).code).toBe(1007);
+  });
+
+  it('closes with 1008, and says why, where a client floods it with pings', async () => {
+    const broken = () => countOf(relay.metrics, 'disconnects_total', { cause: 'protocol' }) ?? 0;
+    const before = broken();
+    for (let count = 0; count < 10_000; count += 1) wire.socket.ping();
+    expect(await wire.ended()).toEqual({ code: 1008, reason: 'too many pings at once' });
+    await until(() => broken() === before + 1, { what: 'its end to be counted' });
   });
 
   it('refuses lone surrogates, which no id can commit to', async () => {

@@ -114,6 +114,17 @@ describe('a connection that is watched', () => {
     await relay.close();
   });
 
+  it('answers a ping with what it holds', async () => {
+    const relay = await startServer();
+    const wire = await relay.connect();
+    const pongs: string[] = [];
+    wire.socket.on('pong', (data) => pongs.push(data.toString()));
+    wire.socket.ping('are you there?');
+    await until(() => pongs.length === 1, { what: 'the pong' });
+    expect(pongs).toEqual(['are you there?']);
+    await relay.close();
+  });
+
   it('is closed politely when it has no subscription for a while', async () => {
     const relay = await startServer({}, { RELAY_IDLE_SECONDS: 0.1 });
     const [idle, busy] = [await relay.connect(), await relay.connect()];

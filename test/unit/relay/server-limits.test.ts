@@ -1,3 +1,4 @@
+import { getPow } from 'nostr-tools/nip13';
 import type { NostrEvent } from '../../../functions/nostr/event.ts';
 import type { Information } from '../../../functions/relay/information.ts';
 import { secretKeyOf, signEvent } from '../../support/keys.ts';
@@ -30,6 +31,20 @@ const SMALL = {
   RELAY_REQUEST_VALUES_MAX: '5',
 };
 
+async function limitationOf({ url }: TestServer): Promise<Information['limitation']> {
+  const response = await fetch(url, { headers: { accept: 'application/nostr+json' } });
+  return ((await response.json()) as Information).limitation;
+}
+
+/** An event whose id has exactly so many leading zero bits. */
+function withBits(bits: number): NostrEvent {
+  for (let nonce = 0; ; nonce += 1) {
+    const tags = [['nonce', `${nonce}`, `${bits}`]];
+    const event = signEvent({ kind: 1, created_at: now(), tags }, KEY);
+    if (getPow(event.id) === bits) return event;
+  }
+}
+
 const hex = (count: number) =>
   Array.from({ length: count }, (_, i) => i.toString(16).padStart(64, '0'));
 
@@ -39,8 +54,7 @@ describe('the limits that NIP-11 advertises', () => {
   let limitation: Information['limitation'];
   beforeAll(async () => {
     relay = await startServer(SMALL);
-    const response = await fetch(relay.url, { headers: { accept: 'application/nostr+json' } });
-    ({ limitation } = (await response.json()) as Information);
+    limitation = await limitationOf(relay);
     for (let i = 0; i < 6; i += 1) {
       const event = signEvent({ kind: 7, created_at: now() - i }, KEY);
       await relay.engine.publish(event, JSON.stringify(event));
@@ -123,6 +137,25 @@ describe('the limits that NIP-11 advertises', () => {
       expect(await answered('free', { limit: 0 })).toBe('EOSE');
       expect(wire.messages.some(([type]) => type === 'AUTH')).toBe(false);
     },
+    async min_pow_difficulty() {
+      const working = await startServer({ ...SMALL, RELAY_POW_BITS: '6' });
+      try {
+        const { min_pow_difficulty: wanted = 0 } = await limitationOf(working);
+        expect(wanted).toBe(6);
+        const client = await working.connect();
+        const said = async (event: NostrEvent) => {
+          client.send(['EVENT', event]);
+          return (await client.next('OK', event.id)).slice(2);
+        };
+        expect(await said(withBits(wanted - 1))).toEqual([
+          false,
+          'pow: the id has 5 leading zero bits, 6 are needed (NIP-13)',
+        ]);
+        expect(await said(withBits(wanted))).toEqual([true, '']);
+      } finally {
+        await working.close();
+      }
+    },
     async payment_required() {
       expect(limitation.payment_required).toBe(false);
     },
@@ -133,7 +166,9 @@ describe('the limits that NIP-11 advertises', () => {
   };
 
   it('are all proved below', () => {
-    expect(Object.keys(limitation).sort()).toEqual(Object.keys(proofs).sort());
+    // Only where work is asked for has it a limit.
+    const advertised = [...Object.keys(limitation), 'min_pow_difficulty'];
+    expect(advertised.sort()).toEqual(Object.keys(proofs).sort());
   });
 
   it.each(Object.entries(proofs))('hold: %s', async (_, proof) => {

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { jest } from '@jest/globals';
 import { secretKeyOf, signEvent } from '../../support/keys.ts';
 import { countOf } from '../../support/metrics.ts';
 import { startServer } from '../../support/relay-server.ts';
@@ -9,6 +10,18 @@ import { Wire } from '../../support/wire.ts';
 const KEY = secretKeyOf('server stop');
 const note = (content: string) =>
   signEvent({ kind: 1, created_at: Math.floor(Date.now() / 1_000), content }, KEY);
+
+/** All but `setTimeout` and `Date`: sockets go on as ever. */
+const NOT_FAKED = [
+  'performance',
+  'hrtime',
+  'nextTick',
+  'queueMicrotask',
+  'setImmediate',
+  'clearImmediate',
+  'setInterval',
+  'clearInterval',
+] as const;
 
 describe('a relay that stops', () => {
   it('answers events under way, ends subscriptions by CLOSED, and closes with 1001', async () => {
@@ -69,6 +82,31 @@ describe('a relay that stops', () => {
     await expect(fetch(relay.url)).rejects.toThrow();
     release();
     await stopped;
+  });
+
+  it('gives a client one time for all steps of its end, not one for each', async () => {
+    const relay = await startServer({ RELAY_SEND_BYTES_MAX: '60000000' }, {}, () => Date.now());
+    relay.engine.beforePublish = new Promise(() => {});
+    const wire = await relay.connect();
+    wire.send(['REQ', 'live', { limit: 0 }], ['EVENT', note('never answered')]);
+    await wire.next('EOSE', 'live');
+    await until(() => relay.engine.published.length === 1, { what: 'the event' });
+    // It reads nothing either, so that neither of the two that are waited for ever comes.
+    wire.socket.pause();
+    for (let count = 0; count < 300; count += 1) {
+      for (const { subscriber } of relay.engine.open) subscriber.event(`"${'x'.repeat(60_000)}"`);
+    }
+    jest.useFakeTimers({ doNotFake: [...NOT_FAKED] });
+    try {
+      const stopped = relay.server.stop();
+      // 2.5 s for its end and 1 s for close frames to cross.
+      await jest.advanceTimersByTimeAsync(3_600);
+      await until(() => relay.server.connections === 0, { what: 'its end', timeoutMs: 2_000 });
+      await stopped;
+    } finally {
+      jest.useRealTimers();
+      wire.drop();
+    }
   });
 
   it('does not wait for long on clients that say nothing, at whatever point they stand', async () => {

@@ -10,6 +10,9 @@ async function call(body: unknown, options: { method?: string; reports?: JobRepo
   const done: unknown[][] = [];
   const logged: Record<string, unknown>[] = [];
   const upkeep: Upkeep = {
+    async hearBudget(push) {
+      done.push(['budget', push]);
+    },
     async run() {
       done.push(['run']);
       return options.reports ?? [];
@@ -66,6 +69,13 @@ describe('the upkeep function', () => {
     const reports: JobReport[] = [{ name: 'x', result: 'failed' }];
     expect(await call(undefined, { reports })).toMatchObject({ status: 500, json: reports });
     expect(await call({}, { method: 'GET' })).toMatchObject({ status: 405, done: [] });
+  });
+
+  it('hands a push on to the budget, and acknowledges it without a word', async () => {
+    const push = { message: { data: 'e30=', messageId: '1' } };
+    const answer = await call(push);
+    expect(answer).toMatchObject({ status: 204, done: [['budget', push]] });
+    expect(answer.json).toBeUndefined();
   });
 
   it('answers an operator about dead letters', async () => {

@@ -363,13 +363,39 @@ describe('a connection', () => {
     const pings = await open(
       {
         onConnect({ socket }) {
-          for (let n = 0; n < 100; n += 1) socket.ping('x'.repeat(100));
+          for (let n = 0; n < 1_000; n += 1) socket.ping('x'.repeat(100));
         },
       },
-      // Little enough to be there at once: under load ws ends long floods of pings by itself.
-      { limits: { receiveBytesMax: 5_000 } },
+      { limits: { ...limits, pongsMax: 1_000 } },
     );
-    await expect(pings.connection.closed).resolves.toEqual(failsWith('misbehaved'));
+    await expect(pings.connection.closed).resolves.toMatchObject({
+      code: 'misbehaved',
+      message: 'relay sent more than 50000 bytes',
+    });
+  });
+
+  it('answers a ping with what it holds', async () => {
+    const pongs: string[] = [];
+    await open({
+      onConnect({ socket }) {
+        socket.on('pong', (data) => pongs.push(data.toString()));
+        socket.ping('are you there?');
+      },
+    });
+    await until(() => pongs.length === 1, { what: 'the pong' });
+    expect(pongs).toEqual(['are you there?']);
+  });
+
+  it('is given up by name when the relay floods it with pings', async () => {
+    const { connection } = await open({
+      onConnect({ socket }) {
+        for (let n = 0; n < 10_000; n += 1) socket.ping();
+      },
+    });
+    await expect(connection.closed).resolves.toMatchObject({
+      code: 'misbehaved',
+      message: 'relay floods us with pings',
+    });
   });
 
   it('is given up when the relay answers no ping', async () => {

@@ -6,7 +6,7 @@ import { formatNumber, formatTime, formatUnit } from './format.js';
 const MARGIN = { top: 8, right: 10, bottom: 18, left: 46 };
 const COLOURS = 10;
 
-export const colour = (index) => `var(--c${index % COLOURS})`;
+const colour = (index) => `var(--c${index % COLOURS})`;
 
 /** Draws a chart into a box that is on the page already, since its size is needed. */
 export function drawChart(box, chart, { fromMs, toMs }, hover) {
