@@ -160,12 +160,14 @@ bucket() {
 }
 
 prepare() {
-  local apis role condition
+  local apis role condition regions
   check_billing
   mapfile -t apis <"$here/deploy/apis.txt"
   gcloud services enable "${apis[@]}" --project="$PROJECT" ||
     stop 'The APIs could not be enabled. Has the project a billing account, and are you its owner?'
-  product 'Artifact Registry' gcloud artifacts locations list --project="$PROJECT" '--format=value(name)'
+  regions=$(gcloud artifacts locations list --project="$PROJECT" --format='value(name)') ||
+    stop 'The regions of Artifact Registry cannot be listed.'
+  in_region 'Artifact Registry' "$regions"
   check_region
 
   account distrise-deployer 'Distrise: the deployer' ''

@@ -11,13 +11,9 @@ setting() {
   sed 's/#.*//' "${files[@]}" | grep -oE "\b$1 *= *\"?[A-Za-z0-9-]+" | sed 's/.*[ ="]//' | tail -1
 }
 
-# product NAME COMMAND…: a command that lists regions must name ours.
-product() {
-  local name=$1
-  shift
-  local regions
-  regions=$("$@") || stop "Where $name runs cannot be listed." "Tried: $*"
-  grep -qxF "$REGION" <<<"$regions" || stop "$name has no region $REGION." "See: $*" "$CHOOSE"
+# Whether ours is among the regions of a product: in_region NAME REGIONS
+in_region() {
+  grep -qxF "$REGION" <<<"$2" || stop "$1 has no region $REGION; it has: ${2//$'\n'/ }" "$CHOOSE"
 }
 
 # Machines that Google lists; it lists not each size of db-custom, of which Terraform then hears.
@@ -38,8 +34,13 @@ database_machine() {
 }
 
 check_region() {
-  product 'Cloud Run' gcloud run regions list --project="$PROJECT" '--format=value(locationId)'
-  product 'Cloud Scheduler' gcloud scheduler locations list --project="$PROJECT" '--format=value(locationId)'
+  local regions
+  regions=$(gcloud run regions list --project="$PROJECT" --format='value(locationId)') ||
+    stop 'The regions of Cloud Run cannot be listed.'
+  in_region 'Cloud Run' "$regions"
+  regions=$(gcloud scheduler locations list --project="$PROJECT" --format='value(locationId)') ||
+    stop 'The regions of Cloud Scheduler cannot be listed.'
+  in_region 'Cloud Scheduler' "$regions"
   database_machine
   [[ $(setting follow) != true ]] ||
     gcloud beta run worker-pools list --project="$PROJECT" --region="$REGION" --format='value(metadata.name)' >/dev/null ||

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { jest } from '@jest/globals';
 import { Operator } from '../support/deploy/pipeline.ts';
 import type { World } from '../support/deploy/world.ts';
 
@@ -10,6 +11,8 @@ const namesOf = (file: string) => linesOf(file).map((line) => FIRST_WORD.exec(li
 const textOf = (file: string) => readFileSync(join(INFRA, file), 'utf8');
 const quoted = (text: string, pattern: RegExp) =>
   [...new Set([...text.matchAll(pattern)].map(([, found = '']) => found))].toSorted();
+
+jest.setTimeout(120_000);
 
 let operator: Operator;
 beforeEach(async () => {
@@ -52,9 +55,9 @@ it('bootstrap goes on wherever it was interrupted', async () => {
   const empty = operator.world;
   await operator.type(`${BOOTSTRAP} --yes`);
   const whole = operator.world;
-  // One of each kind: what a loop does twice it does alike.
-  const kinds = new Set(operator.calls.map(({ args }) => args.slice(0, 3).join(' ')));
-  expect(kinds.size).toBeGreaterThan(15);
+  // One of each kind that changes something: what a loop does twice it does alike.
+  const kinds = new Set(changes().map(({ args }) => args.slice(0, 3).join(' ')));
+  expect(kinds.size).toBeGreaterThan(8);
   for (const kind of kinds) {
     operator.reset(empty);
     operator.change((world) => {
@@ -64,7 +67,7 @@ it('bootstrap goes on wherever it was interrupted', async () => {
     expect({ kind, ...(await operator.type(`${BOOTSTRAP} --yes`)) }).toMatchObject({ code: 0 });
     expect({ ...operator.world, faults: [] }).toEqual(whole);
   }
-}, 300_000);
+}, 600_000);
 
 it('bootstrap takes from the deployer what an earlier version gave, and mends custom roles', async () => {
   await operator.type(`${BOOTSTRAP} --yes`);
@@ -159,7 +162,7 @@ describe('taking it down', () => {
       expect((await operator.type(`${BOOTSTRAP} --destroy --yes`)).code).toBe(0);
       expect({ ...operator.world, faults: [] }).toEqual(whole);
     }
-  }, 300_000);
+  }, 600_000);
 
   it('stops a database that was replaced by a restored one too', async () => {
     operator.change((world) => {

@@ -1,9 +1,12 @@
+import { jest } from '@jest/globals';
 import { Operator } from '../support/deploy/pipeline.ts';
 import type { World } from '../support/deploy/world.ts';
 
 const RESTORE = 'infra/restore.sh --project=my-relay-123';
 const TIME = '2026-11-25T02:55:00Z';
 const CLONE = 'distrise-20261125025500';
+
+jest.setTimeout(120_000);
 
 let operator: Operator;
 let deployed: World;
@@ -13,7 +16,7 @@ beforeAll(async () => {
   expect((await first.submit()).code).toBe(0);
   deployed = first.world;
   await first.close();
-}, 120_000);
+});
 beforeEach(async () => {
   operator = await Operator.start(deployed);
 });
@@ -65,7 +68,7 @@ it('Terraform forgets the old database and takes the new one in, and deletes non
   // The builds after it are like any other.
   expect((await operator.submit()).code).toBe(0);
   expect(operator.world.replays).toHaveLength(1);
-}, 60_000);
+});
 
 it.each([
   ['cloning', 'gcloud', 'instances clone'],
@@ -76,21 +79,17 @@ it.each([
   ['migrating', 'gcloud', 'jobs execute migrate'],
   ['turning the queue back', 'gcloud', 'seek'],
   ['removing the note', 'gcloud', 'storage rm'],
-] as const)(
-  'a failure at %s is gone with the same commands again',
-  async (_, tool, call) => {
-    failOnce(tool, call);
-    const first = await operator.type(`${RESTORE} --time=${TIME} --yes`);
-    if (first.code !== 0) await operator.type(`${RESTORE} --time=${TIME} --yes`);
-    if ((await operator.submit()).code !== 0) expect((await operator.submit()).code).toBe(0);
-    const { pointed, replays, databases } = operator.world;
-    expect(pointed['store']).toBe(CLONE);
-    expect(replays.at(-1)).toEqual({ since: '2026-11-25T01:55:00Z', into: CLONE });
-    expect(Object.keys(databases)).toEqual(['distrise', CLONE]);
-    expect(holds('replay')).toBeUndefined();
-  },
-  120_000,
-);
+] as const)('a failure at %s is gone with the same commands again', async (_, tool, call) => {
+  failOnce(tool, call);
+  const first = await operator.type(`${RESTORE} --time=${TIME} --yes`);
+  if (first.code !== 0) await operator.type(`${RESTORE} --time=${TIME} --yes`);
+  if ((await operator.submit()).code !== 0) expect((await operator.submit()).code).toBe(0);
+  const { pointed, replays, databases } = operator.world;
+  expect(pointed['store']).toBe(CLONE);
+  expect(replays.at(-1)).toEqual({ since: '2026-11-25T01:55:00Z', into: CLONE });
+  expect(Object.keys(databases)).toEqual(['distrise', CLONE]);
+  expect(holds('replay')).toBeUndefined();
+});
 
 it('a second restore before the build keeps the earlier time to give again', async () => {
   await operator.type(`${RESTORE} --time=2026-11-24T10:00:00Z --yes`);
