@@ -91,6 +91,8 @@ deployer=distrise-deployer@$PROJECT.iam.gserviceaccount.com
 state=$(state_bucket)
 # Where gcloud builds submit puts the source.
 source=gs://${PROJECT}_cloudbuild
+# Who may make a bucket may write to all of them, so the deployer makes none.
+archive=gs://$PROJECT-distrise-archive
 
 # The deployer may give these roles to the accounts of the services, and no others to anybody.
 grants_condition() {
@@ -188,6 +190,7 @@ prepare() {
   bucket "$state" roles/storage.legacyBucketReader
   gcloud storage buckets update "$state" --versioning
   bucket "$source" roles/storage.objectViewer
+  bucket "$archive" roles/storage.legacyBucketOwner
 
   gcloud artifacts repositories describe distrise --project="$PROJECT" --location="$REGION" \
     --format=none >/dev/null 2>&1 ||
@@ -223,6 +226,13 @@ take_down() {
   delete_those 'relay fetch upkeep probe store' "--region=$REGION" metadata.name run services
   delete_those 'check migrate' "--region=$REGION" metadata.name run jobs
   delete_those follow "--region=$REGION" metadata.name beta run worker-pools
+  # Replicas first: with one a database cannot be stopped, and nothing is lost with it.
+  instances=$(gcloud sql instances list --project="$PROJECT" --filter='name~^distrise AND instanceType!=CLOUD_SQL_INSTANCE' \
+    --format='value(name)') || stop 'The replicas cannot be listed.' 'Then run the same command again.'
+  for name in $instances; do
+    gcloud sql instances delete "$name" --project="$PROJECT" --quiet ||
+      stop "The replica $name could not be deleted." 'Run the same command again.'
+  done
   # The one in use, and those that restore.sh left.
   instances=$(gcloud sql instances list --project="$PROJECT" --filter='name~^distrise AND instanceType=CLOUD_SQL_INSTANCE' \
     --format='value(name)') || stop 'The databases cannot be listed.' 'Then run the same command again.'
@@ -251,7 +261,8 @@ else
     "- makes the account $deployer with the roles of infra/deploy/roles.txt, and takes" \
     '  from it what an earlier version gave; it can do much here, so keep who may act as it few,' \
     "- makes the accounts of the services and two custom roles (infra/deploy/accounts.txt, custom-roles.txt)," \
-    "- makes the buckets $state (Terraform's state, with versions) and $source," \
+    "- makes the buckets $state (Terraform's state, with versions), $source" \
+    "  and $archive (for the archive, empty unless it is turned on)," \
     '- makes the repository distrise in Artifact Registry,' \
     "- has every build make the profile $PROFILE${DOMAIN:+ at $DOMAIN} (environment $ENVIRONMENT)." \
     "${changes[@]/#/CHANGES }"

@@ -74,6 +74,61 @@ resource "google_sql_database_instance" "main" {
   depends_on = [google_service_networking_connection.database, terraform_data.connections]
 }
 
+locals {
+  # With Enterprise Plus a pool of nodes behind one name, else one replica.
+  read_pool = var.database.edition == "ENTERPRISE_PLUS"
+}
+
+# Optional: answers REQs in the primary's place. It may lag; the relay asks the primary then. Users
+# and their rights come from the primary.
+resource "google_sql_database_instance" "replica" {
+  count = var.read_replica.nodes > 0 ? 1 : 0
+
+  name                 = "${var.database_instance}-replica"
+  region               = var.region
+  database_version     = google_sql_database_instance.main.database_version
+  master_instance_name = google_sql_database_instance.main.name
+  instance_type        = local.read_pool ? "READ_POOL_INSTANCE" : "READ_REPLICA_INSTANCE"
+  node_count           = local.read_pool ? var.read_replica.nodes : null
+
+  # Nothing is lost with it.
+  deletion_protection = false
+
+  settings {
+    edition = var.database.edition
+    tier    = var.read_replica.tier == "" ? var.database.tier : var.read_replica.tier
+
+    disk_type             = "PD_SSD"
+    disk_autoresize       = true
+    connector_enforcement = "REQUIRED"
+
+    ip_configuration {
+      ipv4_enabled    = false
+      private_network = google_compute_network.main.id
+      ssl_mode        = "ENCRYPTED_ONLY"
+    }
+
+    insights_config {
+      query_insights_enabled = true
+    }
+
+    database_flags {
+      name  = "cloudsql.iam_authentication"
+      value = "on"
+    }
+
+    # PostgreSQL does not start as a standby with fewer than its primary.
+    database_flags {
+      name  = "max_connections"
+      value = tostring(var.database.max_connections)
+    }
+  }
+
+  lifecycle {
+    ignore_changes = [settings[0].disk_size]
+  }
+}
+
 resource "google_sql_database" "main" {
   name     = "distrise"
   instance = google_sql_database_instance.main.name

@@ -30,6 +30,10 @@ locals {
     DATABASE_USER     = local.database_users["relay"]
     DATABASE_POOL_MAX = tostring(var.relay.pool)
 
+    # Empty where there is none.
+    REPLICA_INSTANCE_CONNECTION_NAME = join("", [for replica in google_sql_database_instance.replica : replica.connection_name])
+    REPLICA_POOL_MAX                 = tostring(var.read_replica.pool)
+
     RELAY_NAME        = var.relay_name
     RELAY_DESCRIPTION = var.relay_description
     RELAY_CONTACT     = var.relay_contact

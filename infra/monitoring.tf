@@ -4,7 +4,10 @@
 locals {
   alert_files = setsubtract(
     var.monitoring_policies ? fileset("${path.module}/alerts", "*.json") : [],
-    var.watch ? [] : local.alerts_of_watch,
+    concat(
+      var.watch ? [] : local.alerts_of_watch,
+      var.archive ? [] : ["archive-behind.json"],
+    ),
   )
   # A relay that sleeps is silent, and nobody looks whether it would answer.
   alerts_of_watch = [

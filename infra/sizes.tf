@@ -14,6 +14,8 @@ locals {
     { migrate = 2, follow = var.follow ? local.follow_pool : 0 },
   )
   connections_most = sum(values(local.connections_by_part))
+  # Only the relay reads from a replica; nodes of a pool may be down, or get more than their share.
+  connections_replica = var.read_replica.nodes == 0 ? 0 : var.relay.max_instances * var.read_replica.pool
 
   follow_pool = 4
 
@@ -32,6 +34,14 @@ resource "terraform_data" "connections" {
         All services together may open ${local.connections_most} database connections
         (${jsonencode(local.connections_by_part)}), and ${local.connections_allowed} are allowed with
         max_connections ${var.database.max_connections}. Lower instances or pools, or take a larger tier.
+      EOT
+    }
+
+    precondition {
+      condition     = local.connections_replica <= local.connections_allowed
+      error_message = <<-EOT
+        All relay instances together may open ${local.connections_replica} connections to the replica, and
+        ${local.connections_allowed} are allowed with max_connections ${var.database.max_connections}. Lower instances or read_replica.pool.
       EOT
     }
   }

@@ -170,6 +170,31 @@ variable "database_taken_in" {
   default     = false
 }
 
+variable "read_replica" {
+  type = object({
+    nodes = number
+    tier  = optional(string, "")
+    pool  = optional(number, 4)
+  })
+  description = "A read replica of the database that answers REQs: nodes (0: none; more than 1 only with ENTERPRISE_PLUS, as a read pool), machine of each (the primary's by default), connections of each relay instance to it."
+  default     = { nodes = 0 }
+
+  validation {
+    condition     = contains(range(var.database.edition == "ENTERPRISE_PLUS" ? 21 : 2), var.read_replica.nodes)
+    error_message = "ENTERPRISE has one replica at most, ENTERPRISE_PLUS a read pool of up to 20 nodes."
+  }
+
+  validation {
+    condition     = var.read_replica.tier == "" || (var.database.edition == "ENTERPRISE_PLUS") == startswith(var.read_replica.tier, "db-perf-optimized-")
+    error_message = "A replica's machine is of the primary's edition."
+  }
+
+  validation {
+    condition     = var.read_replica.pool >= 1 && var.read_replica.pool <= 100
+    error_message = "A relay instance has 1 to 100 connections to the replica."
+  }
+}
+
 variable "watch" {
   type        = bool
   description = "The probe and the uptime check, every minute, with their alerts. They keep one instance of the relay awake; without them one that may have no instances sleeps while nobody is connected."
@@ -180,6 +205,23 @@ variable "follow" {
   type        = bool
   description = "A worker that keeps subscriptions open at other relays, for seconds instead of minutes."
   default     = false
+}
+
+variable "archive" {
+  type        = bool
+  description = "Whether Pub/Sub writes all that is accepted into a bucket as well, from which `distrise import` brings it back."
+  default     = false
+}
+
+variable "archive_days" {
+  type        = number
+  description = "Days after which the archive deletes; seven more, and Google has it no longer either. What authors delete or let vanish stays there as long."
+  default     = 30
+
+  validation {
+    condition     = var.archive_days >= 1 && var.archive_days <= 3650 && floor(var.archive_days) == var.archive_days
+    error_message = "The archive keeps 1 to 3650 whole days."
+  }
 }
 
 # What the relay says of itself, and its rules. README.md and functions/*/configuration.ts have all.

@@ -1,4 +1,3 @@
-import { type NostrEvent, parseEvent } from '../nostr/event.ts';
 import { accept, type Result, refuse } from '../nostr/result.ts';
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
@@ -16,10 +15,4 @@ export function parseJsonLine(bytes: Uint8Array): Result<unknown> {
   } catch {
     return refuse('not JSON');
   }
-}
-
-/** The event in a line of bytes; its signature is the relay's to check. */
-export function parseEventLine(bytes: Uint8Array): Result<NostrEvent> {
-  const value = parseJsonLine(bytes);
-  return value.ok ? parseEvent(value.value) : value;
 }

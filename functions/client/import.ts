@@ -26,7 +26,8 @@ interface ImportOptions {
 }
 
 const HELP = `
-FILE holds one event in JSON a line, plain or packed by gzip or Zstandard; "-" is stdin.
+FILE holds one event in JSON a line, plain or packed by gzip or Zstandard; "-" is stdin. Exports of
+other relays and the objects of our own archive are taken as they are.
 
 Examples:
   distrise import events.jsonl.gz

@@ -1,9 +1,10 @@
 import type { NostrEvent } from '../nostr/event.ts';
+import { refuse } from '../nostr/result.ts';
 import type { Connection } from '../upstream/connection.ts';
 import { isPassing } from '../upstream/prefix.ts';
 import type { PublishResult } from '../upstream/publish-ledger.ts';
 import { Change } from './change.ts';
-import { parseEventLine } from './event-line.ts';
+import { parseImportLine } from './import-line.ts';
 import { CHAIN_START, type Line } from './lines.ts';
 import { Pace } from './pace.ts';
 import { type Counts, copyCounts, count, type LineResult, noCounts, resultOf } from './tally.ts';
@@ -131,13 +132,10 @@ export class Importer {
       result: undefined,
     };
     this.#open.push(entry);
-    if (bytes?.length === 0) {
+    const event = bytes === undefined ? refuse('too long') : parseImportLine(bytes);
+    if (event.ok && event.value === undefined) {
       this.#finish(entry, { type: 'empty' });
-      return;
-    }
-    const event =
-      bytes === undefined ? { ok: false as const, reason: 'too long' } : parseEventLine(bytes);
-    if (event.ok) {
+    } else if (event.ok) {
       entry.event = event.value;
       this.#ready.push(entry);
       this.#readyBytes += entry.bytes;

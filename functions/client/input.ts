@@ -21,6 +21,18 @@ export interface Input {
 const GZIP_MAGIC = Buffer.from([0x1f, 0x8b]);
 const ZSTD_MAGIC = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
 
+/** What other relays leave beside exports, by how it begins, and what to do with it. */
+const OTHERS: readonly (readonly [begin: Buffer, words: string])[] = [
+  [Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a]), 'packed by xz: xz -dc FILE | distrise import -'],
+  [Buffer.from('BZh'), 'packed by bzip2: bzip2 -dc FILE | distrise import -'],
+  [Buffer.from('SQLite'), 'an SQLite database; "Move from another relay" in README.md exports it'],
+  [
+    Buffer.from('PGDMP'),
+    'PostgreSQL\'s own dump; "Move from another relay" in README.md exports the events',
+  ],
+];
+const BEGIN_BYTES = 6;
+
 /** Opens a file, or stdin where the name is `-`. Whether it is packed is told by its content. */
 export async function openInput(name: string, stdin: Readable): Promise<Input> {
   let source = stdin;
@@ -68,11 +80,13 @@ async function* named(name: string, chunks: AsyncIterable<Buffer>): AsyncGenerat
 async function* unpacked(chunks: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
   let head: Buffer = Buffer.alloc(0);
   // The first chunk of a pipe may be a single byte.
-  while (head.length < ZSTD_MAGIC.length) {
+  while (head.length < BEGIN_BYTES) {
     const next = await chunks.next();
     if (next.done === true) break;
     head = Buffer.concat([head, next.value]);
   }
+  const other = OTHERS.find(([begin]) => head.subarray(0, begin.length).equals(begin));
+  if (other !== undefined) throw new Error(`it is ${other[1]}`);
   const all = (async function* (): AsyncGenerator<Buffer> {
     yield head;
     yield* chunks;

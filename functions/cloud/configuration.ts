@@ -85,6 +85,24 @@ export const postgresVariables = {
   DATABASE_STATEMENT_TIMEOUT_MS: wholeNumber(100, 600_000, 10_000),
 };
 
+/**
+ * The same for a second pool that only reads, from a replica of that database; without one of the
+ * first two there is none. Login, database and way are those of the primary. See `replicaFault`.
+ */
+export const replicaVariables = {
+  REPLICA_DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\/\S+$/)
+    .optional()
+    .describe('postgresql://user@host:port/database of a read replica'),
+  REPLICA_INSTANCE_CONNECTION_NAME: z
+    .string()
+    .regex(/^[^:\s]+(:[^:\s]+)?:[^:\s]+:[^:\s]+$/)
+    .optional()
+    .describe('project:region:instance of a read replica or read pool of Cloud SQL'),
+  REPLICA_POOL_MAX: wholeNumber(1, 100, 4),
+};
+
 /** The shape of a configuration's variables that reach Pub/Sub. */
 export const pubsubVariables = {
   GOOGLE_CLOUD_PROJECT: z
@@ -121,8 +139,25 @@ export const eventVariables = {
 };
 
 export type PostgresConfiguration = z.infer<z.ZodObject<typeof postgresVariables>>;
+export type ReplicaConfiguration = z.infer<z.ZodObject<typeof replicaVariables>>;
 export type PubSubConfiguration = z.infer<z.ZodObject<typeof pubsubVariables>>;
 export type LogConfiguration = z.infer<z.ZodObject<typeof logVariables>>;
+
+/** The configuration of the pool to the replica; undefined where there is none. */
+export function replicaOf(
+  configuration: PostgresConfiguration & ReplicaConfiguration,
+): PostgresConfiguration | undefined {
+  const { REPLICA_DATABASE_URL, REPLICA_INSTANCE_CONNECTION_NAME } = configuration;
+  if (REPLICA_DATABASE_URL === undefined && REPLICA_INSTANCE_CONNECTION_NAME === undefined) {
+    return undefined;
+  }
+  return {
+    ...configuration,
+    DATABASE_URL: REPLICA_DATABASE_URL,
+    INSTANCE_CONNECTION_NAME: REPLICA_INSTANCE_CONNECTION_NAME,
+    DATABASE_POOL_MAX: configuration.REPLICA_POOL_MAX,
+  };
+}
 
 /**
  * Parses the environment by a service's schema. Every mistake comes out at once, one line each:
@@ -142,8 +177,13 @@ export function parseConfiguration<T extends z.ZodType>(
     const name = String(issue.path[0] ?? 'configuration');
     if (!faults.has(name)) faults.set(name, faultLine(name, given[name], schema, issue));
   }
-  const fault = wantsPostgres(schema) ? postgresFault(given) : undefined;
-  if (fault !== undefined && !faults.has(fault.name)) faults.set(fault.name, fault.line);
+  const between = [
+    wants(schema, 'DATABASE_URL') ? postgresFault(given) : undefined,
+    wants(schema, 'REPLICA_DATABASE_URL') ? replicaFault(given) : undefined,
+  ];
+  for (const fault of between) {
+    if (fault !== undefined && !faults.has(fault.name)) faults.set(fault.name, fault.line);
+  }
   if (faults.size > 0 || !parsed.success) {
     return { ok: false, reason: [...faults.values()].join('\n') };
   }
@@ -171,16 +211,17 @@ function describedIn(schema: z.ZodType, name: string): string | undefined {
   return field instanceof z.ZodType ? field.description : undefined;
 }
 
-const wantsPostgres = (schema: z.ZodType): boolean =>
-  schema instanceof z.ZodObject && 'DATABASE_URL' in schema.shape;
+const wants = (schema: z.ZodType, name: string): boolean =>
+  schema instanceof z.ZodObject && name in schema.shape;
+
+type Given = Readonly<Record<string, string | undefined>>;
+type Fault = { readonly name: string; readonly line: string };
 
 /**
  * The rule between variables: either a URL, or a Cloud SQL instance with database and user. It is
  * no refinement of the schema, since zod skips those as soon as one variable alone is wrong.
  */
-function postgresFault(
-  given: Readonly<Record<string, string | undefined>>,
-): { name: string; line: string } | undefined {
+function postgresFault(given: Given): Fault | undefined {
   const { DATABASE_URL, INSTANCE_CONNECTION_NAME } = given;
   const url = DATABASE_URL !== undefined;
   const instance = INSTANCE_CONNECTION_NAME !== undefined;
@@ -200,4 +241,15 @@ function postgresFault(
     }
   }
   return undefined;
+}
+
+/** A replica is reached as its primary is, whose login it takes. */
+function replicaFault(given: Given): Fault | undefined {
+  const name = 'REPLICA_INSTANCE_CONNECTION_NAME';
+  if (given[name] === undefined) return undefined;
+  if (given['REPLICA_DATABASE_URL'] !== undefined) {
+    return { name, line: `${name}: given beside REPLICA_DATABASE_URL, allowed one of the two` };
+  }
+  if (given['INSTANCE_CONNECTION_NAME'] !== undefined) return undefined;
+  return { name, line: `${name}: given, allowed only with INSTANCE_CONNECTION_NAME` };
 }

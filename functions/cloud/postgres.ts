@@ -2,7 +2,7 @@ import pg from 'pg';
 import { openGoogleConnector, type SqlConnector } from './cloud-sql.ts';
 import type { PostgresConfiguration } from './configuration.ts';
 import type { Log } from './log.ts';
-import { watchPool } from './metrics/pool.ts';
+import { type PoolName, watchPool } from './metrics/pool.ts';
 import type { Metrics } from './metrics/registry.ts';
 import { RenewingConnector } from './renewing-connector.ts';
 
@@ -18,6 +18,8 @@ export interface PostgresOptions extends PostgresConfiguration {
   readonly log: Log;
   /** Absent where nobody writes metrics: a command. */
   readonly metrics?: Metrics;
+  /** What its metrics call the pool; `primary` by default. */
+  readonly poolName?: PoolName;
   /** Opens a connector to the instance; by default Google's. */
   readonly openConnector?: (configuration: PostgresConfiguration) => Promise<SqlConnector>;
 }
@@ -83,10 +85,15 @@ function openCloudSql(options: PostgresOptions, shared: pg.PoolConfig): Postgres
 }
 
 /** An 'error' event without a listener ends the process; a lost connection must not. */
-function guard(pool: pg.Pool, { log, metrics }: PostgresOptions): void {
-  if (metrics !== undefined) watchPool(pool, metrics);
+function guard(pool: pg.Pool, options: PostgresOptions): void {
+  const { log, metrics, poolName = 'primary' } = options;
+  if (metrics !== undefined) watchPool(pool, metrics, poolName);
   const report = (error: Error & { code?: string }) =>
-    log.warning('database connection lost', { code: error.code, reason: error.message });
+    log.warning('database connection lost', {
+      pool: poolName,
+      code: error.code,
+      reason: error.message,
+    });
   pool.on('error', report);
   // The pool listens to idle connections only; one in use may break between two statements.
   pool.on('connect', (client) => client.on('error', () => undefined));

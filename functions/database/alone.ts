@@ -44,9 +44,14 @@ export async function inTurn<T>(
 ): Promise<T> {
   return withTransaction(pool, 'begin', async (client) => {
     await client.query(`set local lock_timeout = ${QUIET_WAIT_MS}`);
-    await client.query(`select pg_advisory_xact_lock(${LOCK_CLASS}, ${PARTITIONS_LOCK})`);
+    await takeTurn(client);
     return work(client);
   });
+}
+
+/** From here to the end of its transaction nobody else changes partitions. */
+export async function takeTurn(client: pg.ClientBase): Promise<void> {
+  await client.query(`select pg_advisory_xact_lock(${LOCK_CLASS}, ${PARTITIONS_LOCK})`);
 }
 
 /** From here on the transaction waits for nobody long enough to make others give way. */

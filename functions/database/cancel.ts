@@ -10,6 +10,14 @@ const AGAIN_MS = 50;
 /** A connection of its own a pool: the pool's may all be taken by what is to be cancelled. */
 const cancellers = new WeakMap<pg.Pool, pg.Pool>();
 
+/** By connection: which server it leads to, where its pool may lead to several. */
+const servers = new WeakMap<pg.PoolClient, string>();
+
+/** Notes the server of a connection by `pg_postmaster_start_time()`. */
+export function nameServer(client: pg.PoolClient, startedAt: string): void {
+  servers.set(client, startedAt);
+}
+
 function cancellerOf(pool: pg.Pool): pg.Pool {
   let canceller = cancellers.get(pool);
   if (canceller === undefined) {
@@ -49,7 +57,7 @@ export async function cancellable<T>(
   const onAbort = (): void => {
     cancelling = (async () => {
       while (running) {
-        await cancellerOf(pool).query('select pg_cancel_backend($1)', [processIdOf(client)]);
+        await requestCancel(cancellerOf(pool), client);
         await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
       }
     })().catch(() => undefined); // The statement then ends by its own time limit.
@@ -68,6 +76,17 @@ export async function cancellable<T>(
     running = false;
     signal.removeEventListener('abort', onAbort);
     await cancelling;
+  }
+}
+
+/** On another server of a read pool the same process id is somebody else's. */
+async function requestCancel(canceller: pg.Pool, client: pg.PoolClient): Promise<void> {
+  const server = servers.get(client);
+  const processId = processIdOf(client);
+  if (server === undefined) await canceller.query('select pg_cancel_backend($1)', [processId]);
+  else {
+    const there = 'select pg_cancel_backend($1) where pg_postmaster_start_time()::text = $2';
+    await canceller.query(there, [processId, server]);
   }
 }
 

@@ -7,16 +7,24 @@ export type Change =
       readonly type: 'added';
       readonly id: string;
       readonly seq: number;
+      /** Of PostgreSQL, that did it. */
+      readonly transaction: number;
       readonly createdAt: number;
       readonly text: string;
       /** When some part took it, Unix milliseconds; absent of what an earlier version wrote. */
       readonly seenAt?: number;
     }
-  | { readonly type: 'removed'; readonly id: string; readonly seq: number }
+  | {
+      readonly type: 'removed';
+      readonly id: string;
+      readonly seq: number;
+      readonly transaction: number;
+    }
   | {
       /** Retention took every event that ages out, of one kind or of all, from second to second. */
       readonly type: 'dropped';
       readonly seq: number;
+      readonly transaction: number;
       /** First second of the range. */
       readonly fromSeconds: number;
       /** Last second of the range. */
@@ -127,24 +135,28 @@ export async function readChanges(
 
 function changesOf(rows: readonly Row[]): Change[] {
   const changes: Change[] = [];
-  for (const { what, seq: numeral, id, created_at, until, kind, text, seen_at } of rows) {
-    if (numeral === null) continue;
-    const seq = Number(numeral);
+  for (const row of rows) {
+    const { what, id, created_at, until, kind, text, seen_at } = row;
+    if (row.seq === null) continue;
+    const seq = Number(row.seq);
+    const transaction = Number(row.transaction);
     if (what === 'd') {
       changes.push({
         type: 'dropped',
         seq,
+        transaction,
         fromSeconds: Number(created_at),
         toSeconds: Number(until),
         ...(kind !== null && { kind }),
       });
     } else if (id !== null && what === 'r') {
-      changes.push({ type: 'removed', id, seq });
+      changes.push({ type: 'removed', id, seq, transaction });
     } else if (id !== null && text !== null) {
       changes.push({
         type: 'added',
         id,
         seq,
+        transaction,
         createdAt: Number(created_at),
         text,
         ...(seen_at !== null && { seenAt: Number(seen_at) }),

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { takeTurn } from './alone.ts';
 
 /** Database users by what they do; the owner of the tables needs no grant. */
 export interface Access {
@@ -10,19 +11,22 @@ export interface Access {
 
 /**
  * Gives others than the owner what they need on the tables that are there and on those that the
- * current user makes later, such as partitions. Nobody else may make, change or drop a table. To be
- * run after each migration; doing it again changes nothing.
+ * current user makes later, such as partitions. Nobody else may make, change or drop a table. Part
+ * of each migration, under its lock: two at once would change the same rows of the catalogue. Upkeep
+ * waits as well, so that no table that is granted on goes meanwhile. Doing it again changes nothing.
  */
-export async function grantAccess(pool: pg.Pool, { readers, writers }: Access): Promise<void> {
-  for (const reader of readers.map(pg.escapeIdentifier)) {
-    await pool.query(`
+export async function grantAccess(client: pg.ClientBase, access: Access): Promise<void> {
+  await client.query('begin');
+  await takeTurn(client);
+  for (const reader of access.readers.map(pg.escapeIdentifier)) {
+    await client.query(`
       grant usage on schema public to ${reader};
       grant select on all tables in schema public to ${reader};
       alter default privileges in schema public grant select on tables to ${reader};
       grant insert, update, delete on relay_instances to ${reader}`);
   }
-  for (const writer of writers.map(pg.escapeIdentifier)) {
-    await pool.query(`
+  for (const writer of access.writers.map(pg.escapeIdentifier)) {
+    await client.query(`
       grant usage on schema public to ${writer};
       grant select, insert, update, delete on all tables in schema public to ${writer};
       grant usage, select on all sequences in schema public to ${writer};
@@ -30,4 +34,5 @@ export async function grantAccess(pool: pg.Pool, { readers, writers }: Access): 
         grant select, insert, update, delete on tables to ${writer};
       alter default privileges in schema public grant usage, select on sequences to ${writer}`);
   }
+  await client.query('commit');
 }

@@ -21,6 +21,8 @@ export interface QueryOptions {
   readonly signal?: AbortSignal;
   /** Told of each text's size as it comes in; what it throws ends the query and comes out of it. */
   readonly take?: (bytes: number) => void;
+  /** Called on the connection before each statement; what it throws ends the query. */
+  readonly prepare?: (client: pg.PoolClient) => Promise<void>;
 }
 
 /** The stored events that a filter gets: newest first, ties by lowest id. */
@@ -29,7 +31,7 @@ export async function queryEvents(
   filter: Filter,
   options: QueryOptions,
 ): Promise<StoredEvent[]> {
-  const { limit, take } = options;
+  const { limit, take, prepare } = options;
   const refusal = take && new AbortController();
   const signals = [options.signal, refusal?.signal].filter((each) => each !== undefined);
   const signal = signals.length > 1 ? AbortSignal.any(signals) : signals[0];
@@ -39,6 +41,7 @@ export async function queryEvents(
   if (first === undefined) return [];
   const ask = (client: pg.PoolClient, statement: Statement): Promise<StoredEvent[]> =>
     cancellable(pool, client, signal, async () => {
+      if (prepare !== undefined) await prepare(client);
       const texts = await textsOf(client, statement, (bytes) => {
         try {
           take?.(bytes);

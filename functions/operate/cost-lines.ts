@@ -35,13 +35,19 @@ const PROBE_SECONDS = 1.5;
 const PLAN_SECONDS = 0.5;
 const PUBSUB_BYTES_LEAST = 1_000;
 const RETENTION_DAYS = 7;
+/** What stands beside each event in the archive. */
+const ARCHIVE_META_BYTES = 120;
+/** The archive's own days, and those for which Google keeps what it deleted (infra/archive.tf). */
+const ARCHIVE_UNDELETE_DAYS = 7;
+/** An object each ten minutes, from each of the few places where Pub/Sub writes. */
+const ARCHIVE_OBJECTS_AN_HOUR = 6 * 4;
 const METRICS_SHARE = 1 / 3;
 const LOG_BYTES_AN_EVENT = 100;
 const LOG_GIBIBYTES = 1;
 const IMAGES_GIBIBYTES = 3;
 const DISK_FILLED = 0.5;
 /** Of all files in infra/alerts/. */
-export const ALERT_CONDITIONS = 44;
+export const ALERT_CONDITIONS = 45;
 
 /** What a month costs, line by line. */
 export function costLines(question: CostQuestion): CostLine[] {
@@ -51,6 +57,7 @@ export function costLines(question: CostQuestion): CostLine[] {
     ...functionLines(sizes, use),
     ...databaseLines(sizes),
     ...pubsubLines(use),
+    ...archiveLines(sizes, use),
     ...otherLines(question),
   ];
   // What is free is counted once, though several lines use it.
@@ -147,6 +154,23 @@ function pubsubLines(use: Use): Quantity[] {
   ];
 }
 
+function archiveLines({ archiveDays }: Sizes, use: Use): Quantity[] {
+  if (archiveDays === 0) return [];
+  const lineBytes = use.eventBytes + ARCHIVE_META_BYTES;
+  const written = use.eventsPerSecond * SECONDS * Math.max(lineBytes, PUBSUB_BYTES_LEAST);
+  const days = archiveDays + ARCHIVE_UNDELETE_DAYS;
+  const kept = use.eventsPerSecond * lineBytes * days * 86_400;
+  return [
+    { what: 'archive: written by Pub/Sub', quantity: written / 2 ** 40, price: 'pubsubExport' },
+    { what: 'archive: kept', quantity: kept / GIBIBYTE, price: 'storage' },
+    {
+      what: 'archive: objects',
+      quantity: (HOURS * ARCHIVE_OBJECTS_AN_HOUR) / 1_000,
+      price: 'storageWrites',
+    },
+  ];
+}
+
 function otherLines({ sizes, use, domain, metricMebibytes }: CostQuestion): Quantity[] {
   const metrics = COMPONENTS.reduce((sum, component) => {
     const processes = component === 'relay' ? Math.max(1, use.relayInstances) : 1;
@@ -176,7 +200,7 @@ function otherLines({ sizes, use, domain, metricMebibytes }: CostQuestion): Quan
 }
 
 /** What the figures rest on, in words. */
-export const assumptionsOf = ({ use, free }: CostQuestion): string[] => [
+export const assumptionsOf = ({ sizes, use, free }: CostQuestion): string[] => [
   `${round(use.relayInstances)} relay instances run on average, ${round(use.eventsPerSecond)} events of ` +
     `${use.eventBytes} bytes come in a second, ${use.trafficGibibytes} GiB a month go out`,
   `a month has ${HOURS} hours; prices are those of us-central1, without tax and discounts`,
@@ -187,6 +211,12 @@ export const assumptionsOf = ({ use, free }: CostQuestion): string[] => [
     'messages hold up to 500 events and it costs far less',
   `visits to other relays take ${use.fetchSeconds} s a day; upkeep takes ${UPKEEP_SECONDS} s a minute, the ` +
     `probe ${PROBE_SECONDS} s`,
+  ...(sizes.archiveDays === 0
+    ? []
+    : [
+        `the archive keeps ${sizes.archiveDays} days and Google what it deleted ${ARCHIVE_UNDELETE_DAYS} more, ` +
+          `with ${ARCHIVE_META_BYTES} bytes beside each event, in ${ARCHIVE_OBJECTS_AN_HOUR} objects an hour`,
+      ]),
   'a process writes a third of the series that it could, each minute',
   'the disk is as large as at the start, and backups take half of it',
   'alerts are counted as free, since no page could be read that says what a condition costs',

@@ -150,9 +150,11 @@ function outcomes(lines: readonly EventLine[]): string[] {
   return [...lines]
     .sort((a, b) => a.at - b.at)
     .flatMap(({ fields }) => {
-      const { step, outcome, policy, accepted, topic } = fields;
+      const { step, outcome, policy, accepted, topic, metric, reason } = fields;
       if (step === 'published' && topic === 'stored') return ['ephemeral'];
       if (policy === 'refused' || accepted === false) return ['refused'];
+      // Store's line about all events of a message: of many, few have lines of their own.
+      if (metric === 'fail_total' && (reason === 'refused' || reason === 'poison')) return [reason];
       return step === 'stored' && typeof outcome === 'string' ? [outcome] : [];
     });
 }

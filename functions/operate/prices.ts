@@ -29,6 +29,7 @@ export const PRICES_READ_ON = '2026-11-25';
 const RUN = 'https://cloud.google.com/run/pricing';
 const SQL = 'https://cloud.google.com/sql/pricing';
 const PUBSUB = 'https://cloud.google.com/pubsub/pricing';
+const STORAGE = 'https://cloud.google.com/storage/pricing';
 const OBSERVABILITY = 'https://cloud.google.com/products/observability/pricing';
 const BALANCER = 'https://cloud.google.com/load-balancing/pricing';
 
@@ -57,6 +58,10 @@ export const PRICES = {
   // Pub/Sub: what is published and what each subscription is sent, 1,000 bytes a request at least.
   pubsub: price(40, 'TiB', PUBSUB, 'google', 10 / 1_024),
   pubsubRetention: price(0.27, 'GiB-month', PUBSUB, 'google'),
+  // What Pub/Sub itself writes into a bucket.
+  pubsubExport: price(50, 'TiB', PUBSUB, 'google'),
+  storage: price(0.02, 'GiB-month', STORAGE, 'google'),
+  storageWrites: price(0.005, 'thousand objects', STORAGE, 'google'),
   metrics: price(0.258, 'MiB of metrics', OBSERVABILITY, 'google', 150),
   alerts: price(0, 'alert condition', OBSERVABILITY, 'guess'),
   logs: price(0.5, 'GiB of logs', OBSERVABILITY, 'google', 50),

@@ -16,6 +16,8 @@ export interface Sizes {
   readonly follow: boolean;
   /** The probe runs every minute. */
   readonly watch: boolean;
+  /** Days that the archive keeps what was accepted; 0 where there is none. */
+  readonly archiveDays: number;
   readonly database: {
     readonly tier: string;
     readonly highAvailable: boolean;
@@ -54,6 +56,7 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
       functions,
       follow: false,
       watch: false,
+      archiveDays: 0,
       database: { tier: 'db-g1-small', highAvailable: false, diskGibibytes: 10 },
     },
     // Someone is connected for eight hours a day.
@@ -71,6 +74,7 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
       functions,
       follow: false,
       watch: true,
+      archiveDays: 30,
       database: { tier: 'db-custom-2-7680', highAvailable: false, diskGibibytes: 50 },
     },
     use: {
@@ -87,6 +91,7 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
       functions: { ...functions, store: large },
       follow: true,
       watch: true,
+      archiveDays: 30,
       database: { tier: 'db-custom-8-30720', highAvailable: true, diskGibibytes: 500 },
     },
     use: {

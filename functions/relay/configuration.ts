@@ -7,6 +7,7 @@ import {
   parseConfiguration,
   postgresVariables,
   pubsubVariables,
+  replicaVariables,
   wholeNumber,
 } from '../cloud/configuration.ts';
 import { metricsVariables } from '../cloud/metrics/configuration.ts';
@@ -196,6 +197,7 @@ export const relayVariables = {
   ...platformVariables,
   ...engineVariables,
   ...postgresVariables,
+  ...replicaVariables,
   ...pubsubVariables,
   ...logVariables,
   ...metricsVariables,

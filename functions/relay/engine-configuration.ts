@@ -3,6 +3,7 @@ import {
   type LogConfiguration,
   type PostgresConfiguration,
   type PubSubConfiguration,
+  type ReplicaConfiguration,
   wholeNumber,
 } from '../cloud/configuration.ts';
 
@@ -43,6 +44,13 @@ export const engineVariables = {
   ANSWERS_BYTES_MAX: wholeNumber(1_048_576, 17_179_869_184, 268_435_456).describe(
     'bytes that the database may give for all REQs under way: ANSWER_BYTES_MAX to 17179869184',
   ),
+  REPLICA_LAG_SECONDS: wholeNumber(1, 3_600, 30).describe(
+    'seconds that a read replica may be behind; what happened in them is kept in memory, and ' +
+      'further behind it is not asked: 1 to 3600',
+  ),
+  REPLICA_LAG_BYTES_MAX: wholeNumber(1_048_576, 16_000_000_000, 67_108_864).describe(
+    'memory for that, about, in bytes; when it is full, less lag is allowed: 1048576 to 16000000000',
+  ),
 };
 
 const engineSchema = z.object(engineVariables);
@@ -50,5 +58,6 @@ const engineSchema = z.object(engineVariables);
 /** What the engine needs of the relay's configuration. */
 export type EngineConfiguration = z.infer<typeof engineSchema> &
   PostgresConfiguration &
+  ReplicaConfiguration &
   PubSubConfiguration &
   Pick<LogConfiguration, 'LOG_TRACE_SAMPLE'>;

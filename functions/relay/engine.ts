@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { PubSub } from '@google-cloud/pubsub';
 import { openBroadcast } from '../cloud/broadcast.ts';
 import type { BudgetStep } from '../cloud/budget-step.ts';
+import { replicaOf } from '../cloud/configuration.ts';
 import type { Journey } from '../cloud/journey.ts';
 import type { Log } from '../cloud/log.ts';
 import type { Metrics } from '../cloud/metrics/registry.ts';
@@ -14,11 +15,13 @@ import { listIds } from '../database/ids.ts';
 import { heartbeat } from '../database/instances.ts';
 import { queryEvents } from '../database/read.ts';
 import { loadRecent } from '../database/recent.ts';
+import { askReplica, queryReplica } from '../database/replica.ts';
 import { storedVersions } from '../database/versions.ts';
 import type { EngineConfiguration } from './engine-configuration.ts';
 import type { Engine } from './engine-types.ts';
 import { assembleInstance, type InstanceLimits } from './instance.ts';
 import { Poller } from './poller.ts';
+import type { ReplicaDoors } from './replica-reads.ts';
 import { decodeStored } from './stored-message.ts';
 
 /** Rows of the changes log that one read takes. */
@@ -46,20 +49,23 @@ export async function openEngine(
   const pubsub = openPubSub(configuration);
   const postgres = await openPostgres({ ...configuration, applicationName: 'relay', log, metrics });
   const { pool } = postgres;
+  const replica = await openReplica(configuration, log, metrics);
   const incoming = openTopic(configuration.TOPIC_INCOMING, pubsub, configuration, metrics);
   const stored = openTopic(configuration.TOPIC_STORED, pubsub, configuration, metrics);
   const limits = limitsOf(configuration);
-  const { follower, intake, inventory, subscriptions } = assembleInstance(
+  const { follower, intake, inventory, subscriptions, replicaReads } = assembleInstance(
     {
       incoming,
       stored,
       readChanges: (from) => readChanges(pool, from, { rowsMax: CHANGES_ROWS_MAX }),
       queryStored: (filter, options) => queryEvents(pool, filter, options),
+      ...(replica && { replica: replica.doors }),
       storedVersions: (addresses) => storedVersions(pool, addresses),
       listStored: (filter, options) => listIds(pool, filter, options),
       loadRecent: () => loadRecent(pool, limits.window),
       nowMs: Date.now,
       monotonicMs: () => performance.now(),
+      random: Math.random,
       journey,
       log,
       metrics,
@@ -100,12 +106,30 @@ export async function openEngine(
     ready: true,
     async stop() {
       await poller.stop();
+      replicaReads?.stop();
       // Side by side: what waits for a Pub/Sub that is away must not keep our subscription alive.
       await Promise.all([incoming.close(), stored.close(), broadcast.close()]);
-      await postgres.close();
+      await Promise.all([postgres.close(), replica?.close()]);
       await pubsub.close();
     },
   };
+}
+
+/** A second pool, for reading alone, where the configuration names a replica. */
+async function openReplica(
+  configuration: EngineConfiguration,
+  log: Log,
+  metrics: Metrics,
+): Promise<{ readonly doors: ReplicaDoors; close(): Promise<void> } | undefined> {
+  const found = replicaOf(configuration);
+  if (found === undefined) return undefined;
+  const naming = { applicationName: 'relay', poolName: 'replica' } as const;
+  const { pool, close } = await openPostgres({ ...found, ...naming, log, metrics });
+  const doors: ReplicaDoors = {
+    query: (filter, options) => queryReplica(pool, filter, options),
+    ask: () => askReplica(pool),
+  };
+  return { doors, close };
 }
 
 const openTopic = (
@@ -129,6 +153,10 @@ const limitsOf = (configuration: EngineConfiguration): InstanceLimits => ({
     bytesMax: configuration.WINDOW_BYTES_MAX,
   },
   pendingBytesMax: configuration.PENDING_BYTES_MAX,
+  lag: {
+    lagMs: configuration.REPLICA_LAG_SECONDS * 1_000,
+    bytesMax: configuration.REPLICA_LAG_BYTES_MAX,
+  },
   queryDeadlineMs: configuration.QUERY_DEADLINE_MS,
   limitDefault: configuration.LIMIT_DEFAULT,
   limitMax: configuration.LIMIT_MAX,

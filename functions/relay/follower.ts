@@ -8,12 +8,24 @@ export interface FollowerSink {
   /**
    * An event was committed and holds (it may be known already).
    * @param acceptedAtMs when some part took it; undefined where nobody noted it.
+   * @param transaction the one of PostgreSQL that did it, here and below.
    */
-  added(id: string, text: string, lane: Lane, acceptedAtMs: number | undefined): void;
+  added(
+    id: string,
+    text: string,
+    lane: Lane,
+    acceptedAtMs: number | undefined,
+    transaction: number,
+  ): void;
   /** An event is gone: superseded, deleted, expired, banned. */
-  removed(id: string): void;
+  removed(id: string, transaction: number): void;
   /** Retention took every event of a time range (kinds that age out), of one kind or all. */
-  dropped(fromSeconds: number, toSeconds: number, kind: number | undefined): void;
+  dropped(
+    fromSeconds: number,
+    toSeconds: number,
+    kind: number | undefined,
+    transaction: number,
+  ): void;
   /** Store decided about an event that this instance may have accepted. */
   decided(id: string, outcome: Outcome): void;
   /** An ephemeral event, by way of `stored` alone. */
@@ -23,7 +35,7 @@ export interface FollowerSink {
   /** The log has been read up to what was committed when the read began. */
   caughtUp(): void;
   /** An event that holds although a snapshot or a dropped range, both older, say otherwise. */
-  held(id: string, text: string): void;
+  held(id: string, text: string, transaction: number): void;
   /** Changes were missed for good: what live subscribers should have got is not known. */
   missed(): void;
   /** The log does not reach back to the position, if there is one: load a snapshot. */
@@ -137,7 +149,7 @@ export class Follower {
         this.#sink.missed();
         continue;
       }
-      for (const change of read.changes) this.#apply(change, read.position);
+      for (const change of read.changes) this.#apply(change);
       this.#moveTo(read.position, read.next);
       this.#waiting.push({ next: read.next, marks });
       this.#releaseMarks(read.position);
@@ -157,8 +169,8 @@ export class Follower {
     const position = await this.#sink.load();
     for (const [id, { transaction, text }] of this.#ahead) {
       if (transaction < position) continue;
-      if (text === undefined) this.#sink.removed(id);
-      else this.#sink.held(id, text);
+      if (text === undefined) this.#sink.removed(id, transaction);
+      else this.#sink.held(id, text, transaction);
     }
     this.#position = position;
     // The snapshot has all that was committed when it was taken, whatever holds the log back.
@@ -179,21 +191,23 @@ export class Follower {
     }
   }
 
-  #apply(change: Change, position: LogPosition): void {
+  #apply(change: Change): void {
     if (change.type === 'dropped') {
-      this.#sink.dropped(change.fromSeconds, change.toSeconds, change.kind);
+      const { fromSeconds, toSeconds, kind, transaction } = change;
+      this.#sink.dropped(fromSeconds, toSeconds, kind, transaction);
       // Events of that range that were stored again since, and told by the fast lane already.
-      for (const [id, { seq, text }] of this.#ahead) {
-        if (text !== undefined && seq > change.seq) this.#sink.held(id, text);
+      for (const [id, ahead] of this.#ahead) {
+        const { seq, text } = ahead;
+        if (text !== undefined && seq > change.seq) this.#sink.held(id, text, ahead.transaction);
       }
       return;
     }
-    const { id, seq } = change;
+    const { id, seq, transaction } = change;
     if (change.type === 'removed') {
-      this.#remove(id, { seq, transaction: position });
+      this.#remove(id, { seq, transaction });
       return;
     }
-    this.#add(id, { seq, transaction: position, text: change.text }, 'log', change.seenAt);
+    this.#add(id, { seq, transaction, text: change.text }, 'log', change.seenAt);
     this.#sink.decided(id, 'stored');
   }
 
@@ -205,13 +219,13 @@ export class Follower {
   ): void {
     if (this.#isOld(id, ahead)) return;
     this.#ahead.set(id, ahead);
-    this.#sink.added(id, ahead.text, lane, acceptedAtMs);
+    this.#sink.added(id, ahead.text, lane, acceptedAtMs, ahead.transaction);
   }
 
   #remove(id: string, ahead: Ahead): void {
     if (this.#isOld(id, ahead)) return;
     this.#ahead.set(id, ahead);
-    this.#sink.removed(id);
+    this.#sink.removed(id, ahead.transaction);
   }
 
   #isOld(id: string, { seq }: Ahead): boolean {

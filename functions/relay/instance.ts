@@ -12,8 +12,10 @@ import { Inventory, type ListStored } from './inventory.ts';
 import { Pending } from './pending.ts';
 import { QueryMeter } from './query-meter.ts';
 import { RecentWindow, type WindowLimits } from './recent-window.ts';
+import { type ReplicaDoors, ReplicaReads } from './replica-reads.ts';
 import { SlowQueries } from './slow-queries.ts';
 import { Subscriptions } from './subscriptions.ts';
+import { type LagLimits, Unreplayed } from './unreplayed.ts';
 
 /** The doors of one relay instance to queue and database. */
 export interface InstanceDoors {
@@ -21,6 +23,8 @@ export interface InstanceDoors {
   readonly stored: Topic;
   readonly readChanges: ReadChanges;
   readonly queryStored: QueryStored;
+  /** A read replica, asked instead of `queryStored` where it can be. */
+  readonly replica?: ReplicaDoors;
   readonly storedVersions: AskVersions;
   readonly listStored: ListStored;
   readonly loadRecent: () => Promise<{
@@ -31,6 +35,8 @@ export interface InstanceDoors {
   readonly nowMs: () => number;
   /** Milliseconds of a clock that never steps back. */
   readonly monotonicMs: () => number;
+  /** From 0 to below 1. */
+  readonly random: () => number;
   readonly journey: Journey;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -39,6 +45,7 @@ export interface InstanceDoors {
 export interface InstanceLimits extends AnswerLimits {
   readonly window: WindowLimits;
   readonly pendingBytesMax: number;
+  readonly lag: LagLimits;
   readonly queryDeadlineMs: number;
 }
 
@@ -51,11 +58,13 @@ export interface Instance {
   readonly inventory: Inventory;
   readonly subscriptions: Subscriptions;
   readonly intake: Intake;
+  /** Absent without a replica. */
+  readonly replicaReads: ReplicaReads | undefined;
 }
 
 /** Joins the parts of an instance to each other and to its doors. */
 export function assembleInstance(doors: InstanceDoors, limits: InstanceLimits): Instance {
-  const { nowMs, monotonicMs, journey, log, metrics } = doors;
+  const { nowMs, monotonicMs, random, journey, log, metrics, replica } = doors;
   const window = new RecentWindow(limits.window);
   const pending = new Pending(limits.pendingBytesMax);
   const feed: Feed = new Feed({
@@ -67,8 +76,24 @@ export function assembleInstance(doors: InstanceDoors, limits: InstanceLimits): 
     endSubscriptions: (message) => subscriptions.endAll(message),
     loadRecent: doors.loadRecent,
   });
-  const follower = new Follower(doors.readChanges, feed, log);
-  const answers = new Answers(window, pending, doors.queryStored, doors.storedVersions, limits);
+  const unreplayed =
+    replica &&
+    new Unreplayed(
+      {
+        sink: feed,
+        isPending: (id) => pending.get(id) !== undefined,
+        whenPassed: (work) => follower.whenPassed(work),
+        monotonicMs,
+      },
+      limits.lag,
+    );
+  const follower = new Follower(doors.readChanges, unreplayed ?? feed, log);
+  const primary = doors.queryStored;
+  const replicaReads =
+    unreplayed &&
+    new ReplicaReads({ replica, primary, unreplayed, monotonicMs, random, log, metrics });
+  const queryStored = replicaReads?.query ?? primary;
+  const answers = new Answers(window, pending, queryStored, doors.storedVersions, limits);
   const inventory = new Inventory(pending, doors.listStored);
   const subscriptions: Subscriptions = new Subscriptions({
     answers,
@@ -93,7 +118,8 @@ export function assembleInstance(doors: InstanceDoors, limits: InstanceLimits): 
     journey,
     nowMs,
   });
-  const instance = { window, pending, follower, answers, inventory, subscriptions, intake };
+  const memory = { window, pending, follower, answers, inventory, subscriptions, intake };
+  const instance = { ...memory, replicaReads };
   watch(instance, doors, limits);
   return instance;
 }

@@ -17,11 +17,12 @@ const DATA_BYTES_MAX = 9_900_000;
 /** Pub/Sub allows 100 attributes; we add one. */
 const ATTRIBUTES_MAX = 99;
 
-/** One event that the database refuses, in the form in which it came. */
-export function deadEvent(line: Line, reason: string, sqlstate: string): DeadLetter {
+/** One event that is refused, by the database where it has an SQLSTATE, in the form in which it came. */
+export function deadEvent(line: Line, reason: string, sqlstate?: string): DeadLetter {
+  const attributes = { format: FORMAT, reason: clip(reason) };
   return {
     data: encodeLines([line]),
-    attributes: { format: FORMAT, reason: clip(reason), sqlstate },
+    attributes: sqlstate === undefined ? attributes : { ...attributes, sqlstate },
   };
 }
 

@@ -35,7 +35,8 @@ export const OUTCOMES: Readonly<Record<StoreOutcome, Consequence>> = {
   duplicate: { severity: 'debug', metric: success, acknowledge: true },
   superseded: { severity: 'debug', metric: success, acknowledge: true },
   deleted: { severity: 'debug', metric: success, acknowledge: true },
-  // Can never become valid, so sending it again would only slow the others.
+  // Can never become valid, so sending it again would only slow the others; or is larger than is
+  // allowed now, which lies in the dead-letter topic.
   refused: { severity: 'warning', metric: failure('refused'), acknowledge: true },
   // The database refuses this one event: it lies in the dead-letter topic with its SQLSTATE.
   poison: { severity: 'error', metric: failure('poison'), acknowledge: true },

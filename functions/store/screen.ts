@@ -15,6 +15,8 @@ export interface Refusal {
   readonly id: string | undefined;
   readonly meta: IncomingMeta;
   readonly reason: string;
+  /** The text of an event that is true and only too large for us. */
+  readonly text?: string;
 }
 
 export interface ScreenLimits {
@@ -41,15 +43,16 @@ export function screen(
   const parsed = parseEvent(line.event);
   if (!parsed.ok) return refused(parsed.reason, claimed);
   const event = parsed.value;
-  const text = eventText(event);
-  const bytes = Buffer.byteLength(text);
-  if (bytes > limits.eventBytesMax) {
-    return refused(`event has ${bytes} bytes, ${limits.eventBytesMax} are allowed`, event.id);
-  }
   if (kindClass(event.kind) === 'ephemeral') {
     return refused('ephemeral events are not stored', event.id);
   }
   if (!verifier.verify(event)) return refused('id or signature is not true', event.id);
+  const text = eventText(event);
+  const bytes = Buffer.byteLength(text);
+  if (bytes > limits.eventBytesMax) {
+    const reason = `event has ${bytes} bytes, ${limits.eventBytesMax} are allowed`;
+    return { ok: false, refusal: { id: event.id, meta, reason, text } };
+  }
   return { ok: true, value: { event, text, meta, seen: seenBy(meta) } };
 }
 

@@ -122,9 +122,15 @@ function outcomeLine(
   return text === undefined ? { meta: stored } : { meta: stored, text };
 }
 
-function fateOfRefusal({ id, meta, reason }: Refusal): Fate {
+/**
+ * What can never be valid is told of and forgotten: to keep it would let whoever sends it fill the
+ * database. What is valid and too large may have had its OK under another limit, so it is kept.
+ */
+function fateOfRefusal({ id, meta, reason, text }: Refusal): Fate {
   if (id === undefined) return { outcome: 'refused', reason };
-  return { outcome: 'refused', id, reason, line: outcomeLine(id, meta, 'refused', { reason }) };
+  const line = outcomeLine(id, meta, 'refused', { reason });
+  const letter = text === undefined ? undefined : deadEvent({ meta, text }, reason);
+  return { outcome: 'refused', id, reason, line, ...(letter && { letter }) };
 }
 
 function fateOf(written: Written<Screened>): Fate {

@@ -5,7 +5,6 @@
  */
 import { openPostgres } from '../cloud/postgres.ts';
 import { startService } from '../cloud/start-service.ts';
-import { grantAccess } from '../database/grants.ts';
 import { migrate } from '../database/migrate.ts';
 import { parseMigrateConfiguration } from './migrate-configuration.ts';
 
@@ -13,10 +12,9 @@ const { settings, log } = startService('migrate', parseMigrateConfiguration(proc
 
 const postgres = await openPostgres({ ...settings, applicationName: 'migrate', log });
 try {
-  await migrate(postgres.pool, { info: (message) => log.info(message) });
-  await grantAccess(postgres.pool, {
-    readers: settings.DATABASE_READERS,
-    writers: settings.DATABASE_WRITERS,
+  await migrate(postgres.pool, {
+    log: { info: (message) => log.info(message) },
+    access: { readers: settings.DATABASE_READERS, writers: settings.DATABASE_WRITERS },
   });
   log.info('the database has the schema of this version');
 } catch (error) {

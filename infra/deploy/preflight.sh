@@ -55,6 +55,10 @@ gcloud storage buckets describe "$(state_bucket)" --format='value(name)' >/dev/n
   stop "The bucket for Terraform's state is not there, or the deployer may not see it." \
     "Run: $BOOTSTRAP"
 
+gcloud storage buckets describe "gs://$PROJECT-distrise-archive" --format='value(name)' >/dev/null ||
+  stop "The bucket for the archive is not there, or the deployer may not see it." \
+    "Run: $BOOTSTRAP" "$AGAIN"
+
 chosen=$(read_choices)
 [[ -n $chosen ]] ||
   stop "What was chosen for $PROJECT stands nowhere ($(state_bucket)/choices)." \

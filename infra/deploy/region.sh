@@ -4,11 +4,13 @@
 
 CHOOSE="Choose another region: infra/bootstrap.sh --project=${PROJECT:-} --region=…"
 
-# A setting of the profile, or of operator.tfvars, which comes after it.
-setting() {
-  local files=("$here/profiles/$PROFILE.tfvars")
-  [[ ! -f $here/operator.tfvars ]] || files+=("$here/operator.tfvars")
-  sed 's/#.*//' "${files[@]}" | grep -oE "\b$1 *= *\"?[A-Za-z0-9-]+" | sed 's/.*[ ="]//' | tail -1
+# All values of a setting in operator.tfvars, else those in the profile.
+settings() {
+  local file
+  for file in "${here:?}/operator.tfvars" "$here/profiles/$PROFILE.tfvars"; do
+    [[ -f $file ]] || continue
+    if sed 's/#.*//' "$file" | grep -oE "\b$1 *= *\"?[A-Za-z0-9-]+" | sed 's/.*[ ="]//'; then return; fi
+  done
 }
 
 # Whether ours is among the regions of a product: in_region NAME REGIONS
@@ -19,18 +21,19 @@ in_region() {
 # Machines that Google lists; it lists not each size of db-custom, of which Terraform then hears.
 database_machine() {
   local tiers tier
-  tier=$(setting tier)
   tiers=$(gcloud sql tiers list --project="$PROJECT" --format='value(tier,region.list())') ||
     stop 'The machines of Cloud SQL cannot be listed.' "Tried: gcloud sql tiers list --project=$PROJECT"
   awk -v region="$REGION" '{ n = split($2, all, ","); for (i = 1; i <= n; i++) if (all[i] == region) found = 1 }
     END { exit !found }' <<<"$tiers" ||
     stop "Cloud SQL has no region $REGION." "See: gcloud sql tiers list --project=$PROJECT" "$CHOOSE"
-  awk -v region="$REGION" -v tier="$tier" '$1 == tier { known = 1; n = split($2, all, ",")
-      for (i = 1; i <= n; i++) if (all[i] == region) here = 1 }
-    END { exit !(here || !known && tier ~ /^db-custom-/) }' <<<"$tiers" ||
-    stop "Cloud SQL has no machine $tier in $REGION." \
-      "See: gcloud sql tiers list --project=$PROJECT" \
-      'Take another one (database in infra/operator.tfvars), or another profile or region.'
+  for tier in $(settings tier); do
+    awk -v region="$REGION" -v tier="$tier" '$1 == tier { known = 1; n = split($2, all, ",")
+        for (i = 1; i <= n; i++) if (all[i] == region) here = 1 }
+      END { exit !(here || !known && tier ~ /^db-custom-/) }' <<<"$tiers" ||
+      stop "Cloud SQL has no machine $tier in $REGION." \
+        "See: gcloud sql tiers list --project=$PROJECT" \
+        'Take another one (database in infra/operator.tfvars), or another profile or region.'
+  done
 }
 
 check_region() {
@@ -42,7 +45,7 @@ check_region() {
     stop 'The regions of Cloud Scheduler cannot be listed.'
   in_region 'Cloud Scheduler' "$regions"
   database_machine
-  [[ $(setting follow) != true ]] ||
+  [[ $(settings follow) != true ]] ||
     gcloud beta run worker-pools list --project="$PROJECT" --region="$REGION" --format='value(metadata.name)' >/dev/null ||
     stop "Cloud Run has no worker pools in $REGION, and the profile follows other relays by one." \
       'Say follow = false in infra/operator.tfvars; then they are fetched from every minute.' "$CHOOSE"

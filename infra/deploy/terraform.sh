@@ -33,13 +33,13 @@ terraform init -input=false -reconfigure \
 
 # infra/restore.sh chose another instance of the database. By its own rules Terraform would delete the
 # old one and make an empty new one; so it forgets the old one, which stays, and takes the new one in
-# as it is (the import blocks of database.tf).
+# as it is (the import blocks of database.tf). A replica it replaces, which loses nothing.
 held=$(terraform output -raw database 2>/dev/null) || held=
 taken_in=false
 if [ -n "$held" ] && [ "${held##*:}" != "$DATABASE" ]; then
   taken_in=true
   addresses=$(terraform state list) || stop "Terraform's state cannot be read."
-  for address in $(printf '%s\n' "$addresses" | grep '^google_sql_'); do
+  for address in $(printf '%s\n' "$addresses" | grep -E '^google_sql_(database|user|database_instance)\.(main|service)'); do
     terraform state rm -lock-timeout=10m "$address" ||
       stop "Terraform could not let go of $address." 'Run the same command again.'
   done

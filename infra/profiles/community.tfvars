@@ -31,4 +31,5 @@ database = {
   log_days        = 7
 }
 
+archive      = true
 budget_units = 300

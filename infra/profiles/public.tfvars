@@ -31,5 +31,6 @@ database = {
   log_days        = 7
 }
 
+archive      = true
 follow       = true
 budget_units = 2000

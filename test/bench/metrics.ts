@@ -26,7 +26,7 @@ const storing = new StoreMeter(store);
 const perMessage = [relay, store].map((registry) => ({
   batch: registry.distribution('publish_batch', {}),
   publish: registry.distribution('publish_duration', {}),
-  wait: registry.distribution('database_wait', {}),
+  wait: registry.distribution('database_wait', { pool: 'primary' }),
 }));
 
 /** Admission, OK, own delivery, commit, delivery elsewhere. */

@@ -40,7 +40,11 @@ it('bootstrap makes APIs, accounts, roles, buckets and repository, and says the 
     ),
   );
   expect(Object.keys(customRoles)).toEqual(namesOf('deploy/custom-roles.txt'));
-  expect(buckets).toEqual(['gs://my-relay-123-distrise-state', 'gs://my-relay-123_cloudbuild']);
+  expect(buckets).toEqual([
+    'gs://my-relay-123-distrise-state',
+    'gs://my-relay-123_cloudbuild',
+    'gs://my-relay-123-distrise-archive',
+  ]);
   expect(repositories).toEqual(['distrise']);
 });
 
@@ -137,7 +141,7 @@ describe('taking it down', () => {
     const { services, jobs, schedules, databases, alive, buckets } = operator.world;
     expect([services, jobs, schedules, alive]).toEqual([{}, {}, [], true]);
     expect(databases).toEqual({ distrise: { runs: false } });
-    expect(buckets).toHaveLength(2);
+    expect(buckets).toHaveLength(3);
     const words = operator.calls.map(({ args }) => args.join(' '));
     expect(
       words.filter((call) => /(sql|storage|secrets|pubsub|kms) .*(delete|rm) /.test(call)),
@@ -170,6 +174,14 @@ describe('taking it down', () => {
     });
     await operator.type(`${BOOTSTRAP} --destroy --yes`);
     expect(Object.values(operator.world.databases)).toEqual([{ runs: false }, { runs: false }]);
+  });
+
+  it('deletes a replica, which holds nothing of its own', async () => {
+    operator.change((world) => {
+      world.databases['distrise-replica'] = { runs: true };
+    });
+    await operator.type(`${BOOTSTRAP} --destroy --yes`);
+    expect(operator.world.databases).toEqual({ distrise: { runs: false } });
   });
 
   it('is undone by a new deployment', async () => {

@@ -28,7 +28,9 @@ const PLACES: Readonly<Record<string, (call: Recorded) => Place>> = {
   'iam service-accounts add-iam-policy-binding': () => 'account',
   'artifacts repositories add-iam-policy-binding': () => 'repository',
   'storage buckets add-iam-policy-binding': ({ args }) =>
-    args.some((arg) => arg.endsWith('-distrise-state')) ? 'state' : 'source',
+    (['state', 'archive'] as const).find((place) =>
+      args.some((arg) => arg.endsWith(`-distrise-${place}`)),
+    ) ?? 'source',
 };
 /** The README asks for it: no script may write to a billing account. */
 const BILLING: Grant = { place: 'billing', role: 'roles/billing.costsManager' };

@@ -5,6 +5,8 @@ export interface Cable {
   readonly port: number;
   /** Bytes that went through it so far, towards the server and back. */
   carried(): { readonly there: number; readonly back: number };
+  /** What the server says on open connections gets lost from now on. */
+  silence(): void;
   /** Breaks all connections and refuses new ones. */
   cut(): Promise<void>;
   /** Takes connections again, on the same port. */
@@ -14,6 +16,7 @@ export interface Cable {
 /** Lays a cable to a port of this machine. Mended at first. */
 export async function layCable(target: number): Promise<Cable> {
   const sockets = new Set<Socket>();
+  const ways = new Set<readonly [from: Socket, to: Socket]>();
   let there = 0;
   let back = 0;
   const server = createServer((near) => {
@@ -24,6 +27,9 @@ export async function layCable(target: number): Promise<Cable> {
     far.on('data', (data) => {
       back += data.length;
     });
+    const way = [far, near] as const;
+    ways.add(way);
+    near.on('close', () => ways.delete(way));
     for (const [socket, other] of [
       [near, far],
       [far, near],
@@ -50,6 +56,9 @@ export async function layCable(target: number): Promise<Cable> {
   return {
     port,
     carried: () => ({ there, back }),
+    silence() {
+      for (const [from, to] of ways) from.unpipe(to);
+    },
     cut: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

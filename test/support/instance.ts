@@ -57,6 +57,7 @@ export async function instanceWith(
       loadRecent: async () => ({ position: 1, events, completeSince: 0 }),
       nowMs: () => clock.nowMs,
       monotonicMs: () => clock.nowMs,
+      random: Math.random,
       journey: quietJourney,
       log: openLog(
         { level: options.onLine ? 'warning' : 'error', format: 'json', component: 'test' },
@@ -67,6 +68,7 @@ export async function instanceWith(
     {
       window: { eventsMax: options.windowEventsMax ?? 100, bytesMax: 1e9 },
       pendingBytesMax: options.pendingBytesMax ?? 1e9,
+      lag: { lagMs: 30_000, bytesMax: 1e9 },
       queryDeadlineMs: options.queryDeadlineMs ?? 1_000,
       limitDefault: 500,
       limitMax: 500,

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chown, cp, mkdtemp, rename, rm, stat } from 'node:fs/promises';
+import { chown, cp, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -23,6 +23,8 @@ export interface TestDatabase {
 
 export interface TestPostgres {
   readonly port: number;
+  /** Its data. */
+  readonly directory: string;
   /** Id of the process that holds the server. */
   readonly pid: number;
   /**
@@ -127,7 +129,7 @@ export async function startPostgres(options: TestPostgresOptions = {}): Promise<
   const template = await templateDirectory();
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await startOnce(template, options);
+      return await startOnce(template, options, (directory) => copyInto(template, directory));
     } catch (error) {
       // Somebody else may have taken the port between the probe and the start.
       if (attempt === START_ATTEMPTS) throw error;
@@ -135,11 +137,45 @@ export async function startPostgres(options: TestPostgresOptions = {}): Promise<
   }
 }
 
-async function startOnce(template: string, options: TestPostgresOptions): Promise<TestPostgres> {
+const copyInto = (from: string, directory: string): Promise<void> =>
+  cp(from, directory, { recursive: true });
+
+/** A standby of a running server (streaming replication); it replays what that one commits. */
+export async function startReplica(
+  primary: TestPostgres,
+  options: TestPostgresOptions = {},
+): Promise<TestPostgres> {
+  const template = await templateDirectory();
+  const conninfo = `host=127.0.0.1 port=${primary.port} user=postgres`;
+  const settings = { ...options.settings, primary_conninfo: conninfo };
+  return startOnce(template, { ...options, settings }, async (directory) => {
+    const client = new pg.Client({ connectionString: urlOf(primary.port, 'postgres') });
+    await client.connect();
+    try {
+      await client.query("select pg_backup_start('replica', true)");
+      await copyInto(primary.directory, directory);
+      const { rows } = await client.query<{ labelfile: string }>(
+        'select labelfile from pg_backup_stop(false)',
+      );
+      await rm(join(directory, 'postmaster.pid'), { force: true });
+      await writeFile(join(directory, 'backup_label'), rows[0]!.labelfile);
+      await writeFile(join(directory, 'standby.signal'), '');
+    } finally {
+      await client.end();
+    }
+  });
+}
+
+/** @param fill puts the data into the new server's folder. */
+async function startOnce(
+  template: string,
+  options: TestPostgresOptions,
+  fill: (directory: string) => Promise<void>,
+): Promise<TestPostgres> {
   const directory = await mkdtemp(join(tmpdir(), 'distrise-postgres-'));
   const port = await freePort();
   const { uid, gid } = await stat(template);
-  await cp(template, directory, { recursive: true });
+  await fill(directory);
   if (userInfo().uid === 0) await chownAll(directory, uid, gid);
   const { postgres } = await binaries();
   const holder = spawn('sh', ['-c', HOLDER, postgres, ...flagsFor(directory, port, options)], {
@@ -157,7 +193,7 @@ async function startOnce(template: string, options: TestPostgresOptions): Promis
     );
     holder.stderr.setEncoding('utf8').on('data', (text: string) => {
       if (log.length < 10_000) log += text;
-      if (text.includes('ready to accept connections')) {
+      if (/ready to accept (read-only )?connections/.test(text)) {
         clearTimeout(timer);
         resolve();
       }
@@ -181,6 +217,7 @@ async function startOnce(template: string, options: TestPostgresOptions): Promis
   }
   return {
     port,
+    directory,
     pid: holder.pid ?? 0,
     stop,
     createDatabase: (given) => createOn(port, given),

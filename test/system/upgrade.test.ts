@@ -4,8 +4,8 @@ import { FrontDoor } from '../support/front-door.ts';
 import { secretKeyOf, signEvent } from '../support/keys.ts';
 import { usePostgres } from '../support/postgres.ts';
 import {
-  hasPreviousVersion,
-  PREVIOUS_VERSION,
+  itFromPreviousVersion,
+  PREVIOUS_NAME,
   previousVersion,
   type SourceTree,
   thisVersion,
@@ -193,9 +193,8 @@ describe(`an upgrade under ${CLIENTS} clients`, () => {
     180_000,
   );
 
-  // A shallow clone does not have it: then this is not shown, which the list of tests says.
-  (hasPreviousVersion() ? it : it.skip)(
-    `begins with the previous version, which runs on the new schema (git ${PREVIOUS_VERSION.slice(0, 7)})`,
+  itFromPreviousVersion(
+    `begins with the previous version, which runs on the new schema (${PREVIOUS_NAME})`,
     () => rehearse(previousVersion(), thisVersion),
     180_000,
   );

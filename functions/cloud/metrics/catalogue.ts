@@ -21,6 +21,14 @@ export const METRIC_PREFIX = 'custom.googleapis.com/distrise/';
 const EVERYWHERE = COMPONENTS;
 const CONNECTED = ['relay', 'store', 'fetch', 'upkeep'] as const;
 
+/** Only the relay may read from a replica. */
+const POOLS = {
+  relay: ['primary', 'replica'],
+  store: ['primary'],
+  fetch: ['primary'],
+  upkeep: ['primary'],
+} as const;
+
 /**
  * Every metric that Distrise writes: what it is called in Cloud Monitoring, what it counts, and
  * which values its labels may take. Code, dashboards, alerts, the local page and the cost of it all
@@ -140,7 +148,7 @@ export const CATALOGUE = {
     unit: 'ms',
     description: "Time that work waited for a connection of the component's own pool.",
     components: CONNECTED,
-    labels: {},
+    labels: { pool: POOLS },
     bounds: MILLISECONDS,
   },
   database_connections: {
@@ -148,7 +156,24 @@ export const CATALOGUE = {
     unit: '{connection}',
     description: "Connections of the component's pool, and who waits for one.",
     components: CONNECTED,
-    labels: { state: ['active', 'idle', 'waiting'] },
+    labels: { state: ['active', 'idle', 'waiting'], pool: POOLS },
+  },
+
+  replica_queries_total: {
+    kind: 'counter',
+    unit: '1',
+    description:
+      'Queries for stored events where there is a read replica: answered by it, or left to the ' +
+      'primary, since the replica was behind, away or slow, or failed.',
+    components: ['relay'],
+    labels: { outcome: ['answered', 'behind', 'away', 'slow', 'failed'] },
+  },
+  replica_lag_bytes: {
+    kind: 'gauge',
+    unit: 'By',
+    description: 'Memory of recent changes that a read replica may not have replayed yet.',
+    components: ['relay'],
+    labels: {},
   },
 
   // Store.

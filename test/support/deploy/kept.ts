@@ -19,7 +19,11 @@ function objects({ words: [url = ''] }: Call, world: World): string {
 
 function instances({ flags }: Call, { databases }: World): string {
   const [, name] = /^name=([\w-]+)$/.exec(flags['--filter'] ?? '') ?? [];
-  if (name === undefined) return lines(Object.keys(databases));
+  if (name === undefined) {
+    const wantsReplicas = flags['--filter']?.includes('!=') === true;
+    const all = Object.keys(databases);
+    return lines(all.filter((each) => each.endsWith('-replica') === wantsReplicas));
+  }
   return databases[name] === undefined ? '' : 'RUNNABLE';
 }
 

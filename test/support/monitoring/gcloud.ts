@@ -38,6 +38,8 @@ const GCLOUD: Readonly<Record<string, Known>> = {
   },
   'sql instances restart': {},
   'sql operations list': { flags: ['--instance'] },
+  'storage buckets describe': {},
+  'storage buckets get-iam-policy': {},
 };
 
 /** What is wrong with a command that begins with `gcloud `. */

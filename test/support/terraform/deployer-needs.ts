@@ -15,6 +15,8 @@ export type Place =
   | 'state'
   /** The bucket of the source. */
   | 'source'
+  /** The bucket of the archive. */
+  | 'archive'
   /** The billing account, which is nobody's of the project. */
   | 'billing';
 
@@ -54,6 +56,10 @@ const service = (...verbs: string[]): Calls => ({
 const job = (...verbs: string[]): Calls => ({
   methods: verbs.map((verb) => `run.namespaces.jobs.${verb}`),
 });
+const archive = (...verbs: string[]): Calls => ({
+  at: 'archive',
+  permissions: verbs.map((verb) => `storage.buckets.${verb}`),
+});
 const sql = (...verbs: string[]): Calls => ({
   permissions: verbs.map((verb) => `cloudsql.${verb}`),
 });
@@ -66,7 +72,11 @@ export const GCLOUD_NEEDS: Needs = {
     GCLOUD,
     { at: 'account', methods: ['iam.projects.serviceAccounts.get'] },
   ],
-  'storage buckets describe': [GCLOUD, { at: 'state', permissions: ['storage.buckets.get'] }],
+  'storage buckets describe': [
+    GCLOUD,
+    { at: 'state', permissions: ['storage.buckets.get'] },
+    { at: 'archive', permissions: ['storage.buckets.get'] },
+  ],
   'artifacts repositories describe': [
     GCLOUD,
     { at: 'repository', methods: ['artifactregistry.projects.locations.repositories.get'] },
@@ -142,6 +152,9 @@ export const TERRAFORM_NEEDS: Needs = {
     { permissions: ['pubsub.topics.attachSubscription'] },
     ACTS,
   ],
+  // Imported, not made; and never deleted. docs/access-control/iam-json of Cloud Storage.
+  google_storage_bucket: [archive('get', 'update')],
+  google_storage_bucket_iam_member: [archive('getIamPolicy', 'setIamPolicy')],
   google_pubsub_subscription_iam_member: [granted('pubsub.projects.subscriptions')],
   google_cloud_run_v2_service: [
     managed('run.projects.locations.services'),

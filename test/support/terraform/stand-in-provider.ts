@@ -82,6 +82,10 @@ export async function startStandIn(foresight: Foresight): Promise<StandIn> {
       // As the real one does: it stands on the SDK whose values are looser than Terraform's.
       return { planned_state: packed(planned), legacy_type_system: true };
     }),
+    ImportResourceState: answer(({ type_name, id }: ImportRequest) => ({
+      imported_resources: [{ type_name, state: packed(found(type_name, id, schema.resources)) }],
+    })),
+    ReadResource: answer(({ current_state }: ReadRequest) => ({ new_state: current_state })),
     ReadDataSource: answer(({ type_name, config }: Typed) => ({
       state: packed(filled(type_name, valuesOf(config), schema.data, usual)),
     })),
@@ -182,6 +186,14 @@ const valuesOf = (value: { readonly msgpack: Buffer } | undefined): Values | nul
 const packed = (value: unknown) => ({
   msgpack: Buffer.from(encode(value, { extensionCodec: codec })),
 });
+
+/** What is there already and Terraform is to take over: known by its name, and otherwise bare. */
+function found(type: string, id: string, types: Readonly<Record<string, BlockSchema>>): Values {
+  const bare = Object.fromEntries(
+    Object.entries(types[type] ?? {}).map(([name, field]) => [name, isBlock(field) ? [] : null]),
+  );
+  return { ...bare, id, name: id };
+}
 
 /** A value with what the cloud says of it; null, which means that it goes, stays null. */
 function filled(

@@ -64,6 +64,23 @@ describe('an input', () => {
     await expect(read('broken', broken)).rejects.toThrow(/cannot read .*broken to its end/);
   });
 
+  it.each([
+    ['packed by xz', Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00, 0x00]), /xz -dc FILE/],
+    ['packed by bzip2', Buffer.from('BZh91AY&SY'), /bzip2 -dc FILE/],
+    [
+      'a database of SQLite',
+      Buffer.from('SQLite format 3\0'),
+      /an SQLite database; "Move from another relay"/,
+    ],
+    [
+      "PostgreSQL's dump",
+      Buffer.from('PGDMP\x01\x0f'),
+      /PostgreSQL's own dump; "Move from another relay"/,
+    ],
+  ])('that is %s says what to do instead', async (_, bytes, words) => {
+    await expect(read('other', bytes)).rejects.toThrow(words);
+  });
+
   it('that does not exist, or is a folder, is wrong usage', async () => {
     const usage = expect.objectContaining({ exitCode: 2 });
     await expect(openInput(join(folder, 'none'), Readable.from([]))).rejects.toEqual(usage);

@@ -116,6 +116,18 @@ describe('metrics of the pool', () => {
     expect([state('active'), state('idle'), state('waiting')]).toEqual([0, 1, 0]);
   });
 
+  it('tell the pool of a replica from the primary', async () => {
+    const { url } = await server.createDatabase();
+    const metrics = new Registry('relay');
+    await start({ DATABASE_URL: url, metrics });
+    const { pool } = await start({ DATABASE_URL: url, metrics, poolName: 'replica' });
+    await pool.query('select 1');
+    const waits = ['primary', 'replica'].map((of) =>
+      countOf(metrics, 'database_wait', { pool: of }),
+    );
+    expect(waits).toEqual([0, 1]);
+  });
+
   it('count a wait that was in vain', async () => {
     const metrics = new Registry('relay');
     const { pool } = await start({ DATABASE_URL: 'postgres://127.0.0.1:1/none', metrics });

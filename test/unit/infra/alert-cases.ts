@@ -224,10 +224,10 @@ export const ALERT_CASES: readonly AlertCase[] = [
     alert: 'database-connections',
     condition: 'Work waits over 1 s for a connection (99th percentile)',
     fires: [
-      store('database_wait', {}, late([2], [...many(2, 9), 6_000])),
-      relay('database_wait', {}, always([2])),
+      store('database_wait', { pool: 'primary' }, late([2], [...many(2, 9), 6_000])),
+      relay('database_wait', { pool: 'primary' }, always([2])),
     ],
-    quiet: [store('database_wait', {}, always([...fast, ...many(400, 10)]))],
+    quiet: [store('database_wait', { pool: 'primary' }, always([...fast, ...many(400, 10)]))],
   },
   {
     alert: 'budget-steps',

@@ -105,6 +105,11 @@ const planArguments = (profile: ProfileName, variables: readonly string[]): stri
   ...[...GIVEN, ...variables].map((variable) => `-var=${variable}`),
 ];
 
+/** A database that can have a pool of replicas. */
+const DATABASE_PLUS =
+  'database={edition="ENTERPRISE_PLUS",tier="db-perf-optimized-N-2",high_available=false,' +
+  'disk_gigabytes=50,disk_limit=500,max_connections=200,backups=14,log_days=7}';
+
 interface Change {
   readonly address: string;
   readonly change: { readonly after: Values };
@@ -312,6 +317,42 @@ const linesOf = (plan: Plan, title: string): number[] =>
     expect(addresses.filter((address) => told.test(address))).toEqual([]);
   });
 
+  it('archives what was accepted where that is wanted, in a bucket that nobody else can read', async () => {
+    const plan = await planOf(known, 'community');
+    const bucket = plan.get('google_storage_bucket.archive');
+    expect(bucket).toMatchObject({
+      name: 'stand-in-distrise-archive',
+      force_destroy: false,
+      uniform_bucket_level_access: true,
+      public_access_prevention: 'enforced',
+      versioning: [{ enabled: false }],
+    });
+    expect(at(bucket, 'lifecycle_rule.0')).toMatchObject({
+      action: [{ type: 'Delete' }],
+      condition: [{ age: 30 }],
+    });
+    const subscription = plan.get('google_pubsub_subscription.incoming_archive[0]');
+    const written = at(subscription, 'cloud_storage_config.0');
+    expect(at(written, 'bucket')).toBe(at(bucket, 'name'));
+    expect(at(written, 'text_config')).toHaveLength(1);
+    // Google refuses a shorter deadline.
+    const seconds = Number.parseInt(String(at(written, 'max_duration')), 10);
+    expect(at(subscription, 'ack_deadline_seconds')).toBeGreaterThanOrEqual(seconds);
+    const grants = [...plan].filter(([address]) => address.startsWith('google_storage_bucket_iam'));
+    expect(grants.map(([, { role }]) => role)).toEqual([
+      'roles/storage.legacyBucketReader',
+      'roles/storage.objectCreator',
+    ]);
+    for (const [, { member }] of grants) expect(member).toContain('gcp-sa-pubsub');
+  });
+
+  it('archives nothing where that is not wanted, and keeps the bucket of what was archived', async () => {
+    const plan = await planOf(known, 'personal');
+    expect(plan.has('google_pubsub_subscription.incoming_archive[0]')).toBe(false);
+    expect(plan.has('google_monitoring_alert_policy.alert["archive-behind"]')).toBe(false);
+    expect(plan.has('google_storage_bucket.archive')).toBe(true);
+  });
+
   it.each(PROFILE_NAMES)(
     'gives every service of %s an environment that it accepts',
     async (name) => {
@@ -348,6 +389,32 @@ const linesOf = (plan: Plan, title: string): number[] =>
     );
     // An idle process takes about 130 MiB, and the heap needs room to be swept.
     expect(buffers + 200 * 2 ** 20).toBeLessThan(0.8 * gibibytes * 2 ** 30);
+  });
+
+  it('plans no replica unless told to', async () => {
+    const plan = await planOf(known, 'community');
+    expect(plan.has('google_sql_database_instance.replica[0]')).toBe(false);
+    expect(environmentOf(plan, 'relay')['REPLICA_INSTANCE_CONNECTION_NAME']).toBe('');
+  });
+
+  it.each([
+    ['a replica', 'read_replica={nodes=1}', [], { instance_type: 'READ_REPLICA_INSTANCE' }],
+    [
+      'a pool',
+      'read_replica={nodes=3,pool=2}',
+      [DATABASE_PLUS],
+      { instance_type: 'READ_POOL_INSTANCE', node_count: 3 },
+    ],
+  ] as const)('plans %s that the relay reads from', async (_, replica, more, made) => {
+    const plan = await planOf(known, 'community', replica, ...more);
+    const planned = plan.get('google_sql_database_instance.replica[0]');
+    const main = plan.get('google_sql_database_instance.main');
+    expect(planned).toMatchObject({ ...made, master_instance_name: 'distrise' });
+    expect(at(planned, 'settings.0.tier')).toBe(at(main, 'settings.0.tier'));
+    const environment = environmentOf(plan, 'relay');
+    expect(environment['REPLICA_INSTANCE_CONNECTION_NAME']).not.toBe('');
+    const parsed = parseRelayConfiguration({ ...environment, K_SERVICE: 'relay' });
+    expect(parsed).toMatchObject({ ok: true });
   });
 
   it('lets a push take as long as the function it calls, and no longer', async () => {
@@ -410,9 +477,21 @@ const linesOf = (plan: Plan, title: string): number[] =>
       ],
       /ENTERPRISE_PLUS takes/,
     ],
+    ['two replicas without a pool', ['read_replica={nodes=2}'], /ENTERPRISE has one replica/],
+    [
+      'a machine for the replica that the edition does not have',
+      ['read_replica={nodes=1,tier="db-perf-optimized-N-2"}'],
+      /A replica's machine is of the primary's/,
+    ],
+    [
+      'more connections to a replica than it has',
+      ['read_replica={nodes=1,pool=100}'],
+      /may open \d+ connections to the replica/,
+    ],
     ['a project that is no id', ['project=My Project'], /project must be given by its id/],
     ['an image without a name', ['image=latest'], /An image is named like/],
     ['a domain with a scheme', ['domain=https://relay.example.com'], /A domain is named like/],
+    ['an archive of no days', ['archive_days=0'], /archive keeps 1 to 3650 whole/],
     ['a pubkey in bech32', ['relay_pubkey=npub1xyz'], /64 lowercase hex/],
   ])('refuses %s', async (_, variables, told) => {
     await expect(before.run(...planArguments('community', variables))).rejects.toThrow(told);

@@ -33,6 +33,8 @@ interface Variables {
   readonly functions: Readonly<Record<string, Size>>;
   readonly watch?: boolean;
   readonly follow?: boolean;
+  readonly archive?: boolean;
+  readonly archive_days?: number;
   readonly database: {
     readonly tier: string;
     readonly high_available: boolean;
@@ -65,6 +67,7 @@ describe('distrise cost', () => {
       ),
       follow: given.follow ?? false,
       watch: given.watch ?? true,
+      archiveDays: given.archive === true ? (given.archive_days ?? 30) : 0,
       database: {
         tier: database.tier,
         highAvailable: database.high_available,
@@ -127,6 +130,18 @@ describe('distrise cost', () => {
       9,
     );
     expect(line(printed, 'traffic to the internet')?.quantity).toBe(50);
+  });
+
+  it('pays for an archive where the profile has one: what is written, and what is kept', async () => {
+    const args = ['--events-per-second', '10'];
+    const printed = await cost('--profile', 'community', ...args);
+    const written = (10 * 730 * 3_600 * 1_000) / 2 ** 40;
+    expect(line(printed, 'archive: written by Pub/Sub')?.dollars).toBeCloseTo(written * 50, 9);
+    const kept = (10 * 86_400 * 37 * (800 + 120)) / 2 ** 30;
+    expect(line(printed, 'archive: kept')?.dollars).toBeCloseTo(kept * 0.02, 9);
+    expect(line(printed, 'archive: objects')?.dollars).toBeCloseTo(17.52 * 0.005, 9);
+    const without = await cost('--profile', 'personal', ...args);
+    expect(without.lines.filter(({ what }) => what.startsWith('archive'))).toEqual([]);
   });
 
   it('has a load balancer only with a domain', async () => {

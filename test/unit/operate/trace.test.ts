@@ -8,6 +8,7 @@ import { migrate } from '../../../functions/database/migrate.ts';
 import { addSource } from '../../../functions/database/sources.ts';
 import { writeEvents } from '../../../functions/database/write.ts';
 import { eventText, type NostrEvent } from '../../../functions/nostr/event.ts';
+import { report } from '../../../functions/store/report.ts';
 import { journeyInto } from '../../support/journey.ts';
 import { makeFolder } from '../../support/local/folder.ts';
 import { createDatabase, type TestDatabase } from '../../support/postgres.ts';
@@ -317,6 +318,32 @@ describe('distrise trace of an event whose end is not certain', () => {
     writeFileSync(file, JSON.stringify([{ timestamp: '2026-01-02T03:04:05Z', jsonPayload: line }]));
     expect((await run(event.id, '--logs', file, '--json')).json()).toMatchObject({
       state: 'under way',
+    });
+    folder.remove();
+  });
+
+  it('is refused where only the line about all events of its message says so', async () => {
+    const folder = makeFolder();
+    const file = join(folder.path, 'lines.json');
+    const lines: object[] = [];
+    const log = openLog(
+      { level: 'info', format: 'json', component: 'store' },
+      { write: (line) => void lines.push({ jsonPayload: JSON.parse(line) }) },
+    );
+    const fates = Array.from({ length: 500 }, (_, n) => ({
+      outcome: 'refused' as const,
+      id: unsigned({ content: `forged ${n}` }).id,
+      reason: 'id or signature is not true',
+    }));
+    report(fates, undefined, 1, { log, journey: journeyInto(log, 0), nowMs: () => 5 });
+    writeFileSync(
+      file,
+      JSON.stringify(lines.map((line) => ({ timestamp: '2026-01-02T03:04:05Z', ...line }))),
+    );
+    const traced = (await run(fates.at(-1)?.id ?? '', '--logs', file, '--json')).json();
+    expect(traced).toMatchObject({
+      state: 'refused',
+      steps: [{ step: 'events refused', detail: { reasons: ['id or signature is not true'] } }],
     });
     folder.remove();
   });

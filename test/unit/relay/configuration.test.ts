@@ -1,3 +1,4 @@
+import { replicaOf } from '../../../functions/cloud/configuration.ts';
 import { parseRelayConfiguration, relayVariables } from '../../../functions/relay/configuration.ts';
 
 const NEEDED = {
@@ -42,7 +43,41 @@ describe("the relay's configuration", () => {
     expect(lines).toContain('RELAY_FILTERS_MAX: given "0", allowed filters of one REQ: 1 to 1000');
   });
 
+  it('has no replica unless one is named, and takes the login of the primary for it', () => {
+    expect(replicaOf(parse())).toBeUndefined();
+    const url = parse({ REPLICA_DATABASE_URL: 'postgres://replica/d', REPLICA_POOL_MAX: '7' });
+    expect(replicaOf(url)).toMatchObject({
+      DATABASE_URL: 'postgres://replica/d',
+      DATABASE_POOL_MAX: 7,
+    });
+    const cloud = parse({
+      DATABASE_URL: '',
+      INSTANCE_CONNECTION_NAME: 'p:r:i',
+      DATABASE_NAME: 'd',
+      DATABASE_USER: 'u',
+      REPLICA_INSTANCE_CONNECTION_NAME: 'p:r:replica',
+    });
+    expect(replicaOf(cloud)).toMatchObject({
+      DATABASE_URL: undefined,
+      INSTANCE_CONNECTION_NAME: 'p:r:replica',
+      DATABASE_USER: 'u',
+    });
+  });
+
   it.each<[string, Record<string, string>, string]>([
+    [
+      'a replica of an instance beside a primary by URL',
+      { REPLICA_INSTANCE_CONNECTION_NAME: 'p:r:i' },
+      'REPLICA_INSTANCE_CONNECTION_NAME: given, allowed only with INSTANCE_CONNECTION_NAME',
+    ],
+    [
+      'a replica given twice',
+      {
+        REPLICA_INSTANCE_CONNECTION_NAME: 'p:r:i',
+        REPLICA_DATABASE_URL: 'postgres://replica/d',
+      },
+      'REPLICA_INSTANCE_CONNECTION_NAME: given beside REPLICA_DATABASE_URL, allowed one of the two',
+    ],
     [
       'an event that fits no message',
       { EVENT_BYTES_MAX: '300000' },

@@ -45,10 +45,16 @@ const added = (id: string, seq: number): Change => ({
   type: 'added',
   id,
   seq,
+  transaction: 100,
   createdAt: 1,
   text: `text of ${id}`,
 });
-const removed = (id: string, seq: number): Change => ({ type: 'removed', id, seq });
+const removed = (id: string, seq: number): Change => ({
+  type: 'removed',
+  id,
+  seq,
+  transaction: 100,
+});
 
 const stored = (
   id: string,
@@ -170,7 +176,13 @@ describe('Follower', () => {
     await follower.catchUp();
     follower.heard(stored('again', 101, 7), 'text');
     follower.heard(stored('before', 100, 3), 'text');
-    const dropped: Change = { type: 'dropped', seq: 5, fromSeconds: 0, toSeconds: 9 };
+    const dropped: Change = {
+      type: 'dropped',
+      seq: 5,
+      transaction: 100,
+      fromSeconds: 0,
+      toSeconds: 9,
+    };
     rows.push({ transaction: 100, change: dropped });
     state.xmin = state.xmax = 101;
     await follower.catchUp();

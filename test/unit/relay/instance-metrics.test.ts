@@ -184,6 +184,7 @@ describe('metrics of live delivery', () => {
       type: 'added',
       id: event.id,
       seq: 1,
+      transaction: 1,
       createdAt: event.created_at,
       text: eventText(event),
       seenAt: 400,

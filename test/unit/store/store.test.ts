@@ -150,8 +150,35 @@ describe('storePush', () => {
       ]),
     );
     expect(metas()).toHaveLength(5);
-    expect(buried).toEqual([]);
+    expect(buried).toHaveLength(1);
     expect(logged.join()).toContain(forged.id);
+  });
+
+  it('keeps a true event that is too large now: it may have had its OK under a larger limit', async () => {
+    const large = signEvent({ kind: 1, created_at: 1, content: 'x'.repeat(10_000) }, key);
+    const { all, buried, metrics } = ports();
+    const verdict = await storePush(pushOf(encodeLines([lineOf(large)])), RAW, all);
+    expect(verdict).toEqual({ acknowledge: true, counts: { refused: 1 } });
+    expect(buried).toEqual([
+      {
+        data: encodeLines([{ ...lineOf(large), meta: { ...META, trace: large.id.slice(0, 32) } }]),
+        attributes: { format: FORMAT, reason: expect.stringMatching('10000 are allowed') },
+      },
+    ]);
+    expect(countOf(metrics, 'dead_letters_total', { action: 'buried' })).toBe(1);
+  });
+
+  it('keeps nothing of what can never be valid, however large', async () => {
+    const content = 'x'.repeat(10_000);
+    const events = [
+      { ...note(1), content },
+      signEvent({ kind: 20_001, created_at: 1, content }, key),
+      { ...note(3), sig: 'no signature', content },
+    ];
+    const { all, buried } = ports();
+    const verdict = await storePush(pushOf(encodeLines(events.map(lineOf))), RAW, all);
+    expect(verdict).toEqual({ acknowledge: true, counts: { refused: 3 } });
+    expect(buried).toEqual([]);
   });
 
   it('never logs what an event says', async () => {

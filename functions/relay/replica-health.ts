@@ -1,0 +1,87 @@
+import type { Log } from '../cloud/log.ts';
+
+export interface ReplicaHealthParts {
+  /** Resolves where the replica answers. */
+  readonly ask: () => Promise<void>;
+  readonly log: Log;
+  /** From 0 to below 1. */
+  readonly random: () => number;
+}
+
+/** A replica that has not answered `ask` by then is away. */
+const ASK_MAX_MS = 2_000;
+const RETRY_FIRST_MS = 1_000;
+const RETRY_MAX_MS = 30_000;
+
+/** Whether the replica is there; one that is away is asked in the background, never by a REQ. */
+export class ReplicaHealth {
+  readonly #parts: ReplicaHealthParts;
+  #present = true;
+  #asking = false;
+  #stopped = false;
+  #retry: NodeJS.Timeout | undefined;
+  #waitMs = RETRY_FIRST_MS;
+
+  constructor(parts: ReplicaHealthParts) {
+    this.#parts = parts;
+  }
+
+  get present(): boolean {
+    return this.#present;
+  }
+
+  /** A query failed in a way that says that the replica is gone, or goes. */
+  failed(error: unknown): void {
+    if (!this.#present || this.#stopped) return;
+    this.#present = false;
+    this.#parts.log.warning('the read replica is away; reads go to the primary', { error });
+    this.#askLater();
+  }
+
+  /** A query took long, which may be its own fault. */
+  suspect(): void {
+    if (this.#present && !this.#stopped) void this.#ask();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#retry);
+  }
+
+  #askLater(): void {
+    // Instances do not come all at once.
+    const waitMs = this.#waitMs * (0.5 + this.#parts.random() / 2);
+    this.#waitMs = Math.min(2 * this.#waitMs, RETRY_MAX_MS);
+    this.#retry = setTimeout(() => void this.#ask(), waitMs);
+    this.#retry.unref();
+  }
+
+  async #ask(): Promise<void> {
+    if (this.#asking) return;
+    this.#asking = true;
+    try {
+      await inTime(this.#parts.ask());
+      if (!this.#present) this.#parts.log.info('the read replica answers again');
+      this.#present = true;
+      this.#waitMs = RETRY_FIRST_MS;
+    } catch (error) {
+      if (this.#present) this.failed(error);
+      else if (!this.#stopped) this.#askLater();
+    } finally {
+      this.#asking = false;
+    }
+  }
+}
+
+async function inTime(answer: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    const silent = new Error(`the replica was silent for ${ASK_MAX_MS} ms`);
+    timer = setTimeout(() => reject(silent), ASK_MAX_MS);
+  });
+  try {
+    await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
