@@ -1,14 +1,19 @@
 #!/usr/bin/env bash
 # Prepares an empty Google Cloud project for Distrise, or takes Distrise down again.
 #   infra/bootstrap.sh --project=ID [--region=us-central1] [--environment=distrise]
-#                      [--profile=personal] [--yes]
+#                      [--profile=personal] [--domain=relay.example.com] [--yes]
 #   infra/bootstrap.sh --project=ID --destroy [--and-data] [--yes]
-# Safe to run again at any time. It says what it will do and asks; --yes answers for you.
+# Safe to run again at any time. It says what it will do and asks; --yes answers for you. What is
+# chosen here every build takes; run again with another profile or domain, it changes that, and what
+# is left out stays as it is.
 # --destroy stops all that runs and keeps all data; with --and-data the whole project goes, and for
 # 30 days "gcloud projects undelete ID" brings it back.
 set -euo pipefail
 
-PROJECT='' REGION=us-central1 ENVIRONMENT=distrise PROFILE=personal yes='' destroy='' data=''
+PROJECT='' yes='' destroy='' data=''
+# What is chosen where nothing was chosen before; DATABASE is infra/restore.sh's to change.
+REGION=us-central1 ENVIRONMENT=distrise PROFILE=personal DOMAIN='' DATABASE=distrise
+declare -A given=()
 here=$(dirname "${BASH_SOURCE[0]}")
 
 stop() {
@@ -16,25 +21,64 @@ stop() {
   exit 1
 }
 
+usage() {
+  sed -n '2,12s/^# \{0,1\}//p' "$0" >&2
+  exit 2
+}
+
 for argument in "$@"; do
   case $argument in
   --project=*) PROJECT=${argument#*=} ;;
-  --region=*) REGION=${argument#*=} ;;
-  --environment=*) ENVIRONMENT=${argument#*=} ;;
-  --profile=*) PROFILE=${argument#*=} ;;
+  --region=*) given[REGION]=${argument#*=} ;;
+  --environment=*) given[ENVIRONMENT]=${argument#*=} ;;
+  --profile=*) given[PROFILE]=${argument#*=} ;;
+  --domain=*) given[DOMAIN]=${argument#*=} ;;
   --yes) yes=yes ;;
   --destroy) destroy=yes ;;
   --and-data) data=yes ;;
-  *) sed -n '2,10s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+  *) usage ;;
   esac
 done
-[[ $PROJECT =~ ^[a-z][a-z0-9-]{4,28}[a-z0-9]$ ]] || { sed -n '2,10s/^# \{0,1\}//p' "$0" >&2 && exit 2; }
-[[ -f $here/profiles/$PROFILE.tfvars ]] || stop "there is no profile \"$PROFILE\""
+[[ $PROJECT =~ ^[a-z][a-z0-9-]{4,28}[a-z0-9]$ ]] || usage
 [[ -z $data || -n $destroy ]] || stop '--and-data goes with --destroy'
+# shellcheck source=infra/deploy/choices.sh
+source "$here/deploy/choices.sh"
+# shellcheck source=infra/deploy/region.sh
+source "$here/deploy/region.sh"
 
 number=$(gcloud projects describe "$PROJECT" --format='value(projectNumber)') ||
   stop "the project $PROJECT is not there or not yours. You are: $(gcloud config get account 2>/dev/null)" \
     'Make it first: gcloud projects create ID, and link a billing account to it.'
+
+# What was chosen before, and whether Terraform has made something since.
+stands='' deployed=''
+if gcloud storage buckets describe "$(state_bucket)" --format='value(name)' >/dev/null 2>&1; then
+  stands=$(read_choices)
+  if gcloud storage ls "$(state_bucket)/**.tfstate" >/dev/null 2>&1; then deployed=yes; fi
+fi
+[[ -z $deployed || -n $stands || ${#given[@]} == 4 ]] ||
+  stop 'This project was deployed before, and as what stands nowhere.' \
+    'Say it once: --region=… --environment=… --profile=… --domain=… (empty where there is none)'
+
+# Sets REGION and the others: as given, else as they stand, else as above. Says what that changes.
+changes=()
+for name in "${CHOICES[@]}"; do
+  before=$(choice "$name" <<<"$stands")
+  [[ -z $stands ]] || printf -v "$name" %s "$before"
+  [[ ! -v given[$name] ]] || printf -v "$name" %s "${given[$name]}"
+  [[ -z $stands || ${!name} == "$before" ]] || changes+=("$name: \"$before\" becomes \"${!name}\"")
+  case $name in REGION | ENVIRONMENT)
+    [[ -z $deployed || -z $stands || ${!name} == "$before" ]] ||
+      stop "This project runs Distrise with $name=$before already, and that stays:" \
+        'another one would be made anew, without its data. Use another project for it.'
+    ;;
+  esac
+done
+[[ -f $here/profiles/$PROFILE.tfvars ]] || stop "there is no profile \"$PROFILE\"" \
+  "Profiles: $(basename -a -s .tfvars "$here"/profiles/*.tfvars | tr '\n' ' ')"
+[[ $DOMAIN =~ ^([a-z0-9-]+(\.[a-z0-9-]+)+)?$ ]] || stop 'a domain is named like relay.example.com'
+[[ $REGION =~ ^[a-z]+-[a-z]+[0-9]+$ ]] || stop 'a region is named like us-central1'
+[[ $ENVIRONMENT =~ ^[a-z0-9_-]{1,63}$ ]] || stop 'an environment has lowercase letters, digits, - and _'
 
 ask() {
   [[ -z $yes ]] || return 0
@@ -44,7 +88,7 @@ ask() {
 }
 
 deployer=distrise-deployer@$PROJECT.iam.gserviceaccount.com
-state=gs://$PROJECT-distrise-state
+state=$(state_bucket)
 # Where gcloud builds submit puts the source.
 source=gs://${PROJECT}_cloudbuild
 # Who may make a bucket may write to all of them, so the deployer makes none.
@@ -118,10 +162,15 @@ bucket() {
 }
 
 prepare() {
-  local apis role condition
+  local apis role condition regions
+  check_billing
   mapfile -t apis <"$here/deploy/apis.txt"
   gcloud services enable "${apis[@]}" --project="$PROJECT" ||
     stop 'The APIs could not be enabled. Has the project a billing account, and are you its owner?'
+  regions=$(gcloud artifacts locations list --project="$PROJECT" --format='value(name)') ||
+    stop 'The regions of Artifact Registry cannot be listed.'
+  in_region 'Artifact Registry' "$regions"
+  check_region
 
   account distrise-deployer 'Distrise: the deployer' ''
   take_back
@@ -153,27 +202,44 @@ prepare() {
   # Cloud SQL's, Pub/Sub's and Cloud Run's own accounts come to be with the first use otherwise,
   # and Terraform gives a role to that of Pub/Sub.
   gcloud beta services identity create --service=pubsub.googleapis.com --project="$PROJECT" --format=none
+
+  [[ -n $stands && ${#changes[@]} == 0 ]] || write_choices
+}
+
+# Deletes those of some names that are there: delete_those NAMES WHERE LISTED-AS COMMAND…
+delete_those() {
+  local names=$1 where=$2 as=$3 there name
+  shift 3
+  there=$(gcloud "$@" list --project="$PROJECT" "$where" --format="value($as)") ||
+    stop "What there is cannot be listed: gcloud $* list" 'Then run the same command again.'
+  for name in $names; do
+    grep -qxF "$name" <<<"$there" || continue
+    gcloud "$@" delete "$name" --project="$PROJECT" "$where" --quiet ||
+      stop "$name could not be deleted." 'Run the same command again; what is gone is gone.'
+  done
 }
 
 # What runs and costs, but nothing that holds an event, a key or a setting.
 take_down() {
-  local name
-  for name in fetch upkeep probe; do
-    gcloud scheduler jobs delete "$name" --project="$PROJECT" --location="$REGION" --quiet ||
-      printf 'no scheduler job %s\n' "$name"
+  local name instances
+  delete_those 'fetch upkeep probe' "--location=$REGION" 'name.basename()' scheduler jobs
+  delete_those 'relay fetch upkeep probe store' "--region=$REGION" metadata.name run services
+  delete_those 'check health migrate' "--region=$REGION" metadata.name run jobs
+  delete_those follow "--region=$REGION" metadata.name beta run worker-pools
+  # Replicas first: with one a database cannot be stopped, and nothing is lost with it.
+  instances=$(gcloud sql instances list --project="$PROJECT" --filter='name~^distrise AND instanceType!=CLOUD_SQL_INSTANCE' \
+    --format='value(name)') || stop 'The replicas cannot be listed.' 'Then run the same command again.'
+  for name in $instances; do
+    gcloud sql instances delete "$name" --project="$PROJECT" --quiet ||
+      stop "The replica $name could not be deleted." 'Run the same command again.'
   done
-  for name in relay fetch upkeep probe store; do
-    gcloud run services delete "$name" --project="$PROJECT" --region="$REGION" --quiet ||
-      printf 'no service %s\n' "$name"
+  # The one in use, and those that restore.sh left.
+  instances=$(gcloud sql instances list --project="$PROJECT" --filter='name~^distrise AND instanceType=CLOUD_SQL_INSTANCE' \
+    --format='value(name)') || stop 'The databases cannot be listed.' 'Then run the same command again.'
+  for name in $instances; do
+    gcloud sql instances patch "$name" --project="$PROJECT" --activation-policy=NEVER --quiet ||
+      stop "The database $name could not be stopped." 'Run the same command again.'
   done
-  for name in check health migrate; do
-    gcloud run jobs delete "$name" --project="$PROJECT" --region="$REGION" --quiet ||
-      printf 'no job %s\n' "$name"
-  done
-  gcloud beta run worker-pools delete follow --project="$PROJECT" --region="$REGION" --quiet ||
-    printf 'no worker follow\n'
-  gcloud sql instances patch distrise --project="$PROJECT" --activation-policy=NEVER --quiet ||
-    printf 'no database\n'
 }
 
 if [[ -n $destroy && -n $data ]]; then
@@ -185,6 +251,7 @@ elif [[ -n $destroy ]]; then
   printf '%s\n' "This stops Distrise in $PROJECT ($REGION): services, jobs and schedules are deleted," \
     'the database is stopped. Events, backups, the queue (7 days), keys and settings stay, and the disk' \
     'of the database still costs. A new deployment brings all of it back.'
+  [[ $DATABASE == distrise ]] || printf 'The database in use is %s; those that it replaced are stopped too.\n' "$DATABASE"
   ask 'Type yes to go on:' yes
   take_down
   printf 'Stopped. To delete the data as well: infra/bootstrap.sh --project=%s --destroy --and-data\n' "$PROJECT"
@@ -196,9 +263,10 @@ else
     "- makes the accounts of the services and two custom roles (infra/deploy/accounts.txt, custom-roles.txt)," \
     "- makes the buckets $state (Terraform's state, with versions), $source" \
     "  and $archive (for the archive, empty unless it is turned on)," \
-    '- makes the repository distrise in Artifact Registry.'
+    '- makes the repository distrise in Artifact Registry,' \
+    "- has every build make the profile $PROFILE${DOMAIN:+ at $DOMAIN} (environment $ENVIRONMENT)." \
+    "${changes[@]/#/CHANGES }"
   ask 'Type yes to go on:' yes
   prepare
-  printf '\nReady. Now:\n  gcloud builds submit --project=%s --region=%s --substitutions=_REGION=%s,_ENVIRONMENT=%s,_PROFILE=%s\n' \
-    "$PROJECT" "$REGION" "$REGION" "$ENVIRONMENT" "$PROFILE"
+  printf '\nReady. Now:\n  gcloud builds submit --project=%s\n' "$PROJECT"
 fi

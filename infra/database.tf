@@ -1,5 +1,6 @@
 resource "google_sql_database_instance" "main" {
-  name             = "distrise"
+  # Changed by infra/restore.sh only.
+  name             = var.database_instance
   region           = var.region
   database_version = "POSTGRES_18"
 
@@ -83,7 +84,7 @@ locals {
 resource "google_sql_database_instance" "replica" {
   count = var.read_replica.nodes > 0 ? 1 : 0
 
-  name                 = "distrise-replica"
+  name                 = "${var.database_instance}-replica"
   region               = var.region
   database_version     = google_sql_database_instance.main.database_version
   master_instance_name = google_sql_database_instance.main.name
@@ -139,7 +140,7 @@ resource "google_sql_database" "main" {
 # IAM login: no password anywhere. Upkeep owns the tables, since it makes and drops partitions, and
 # the migration runs as upkeep; that one grants to the others what they need.
 resource "google_sql_user" "service" {
-  for_each = toset(["relay", "store", "fetch", "upkeep"])
+  for_each = local.database_logins
 
   name           = local.database_users[each.value]
   instance       = google_sql_database_instance.main.name
@@ -148,4 +149,29 @@ resource "google_sql_user" "service" {
 
   # One that owns tables cannot be removed, and goes with the instance.
   deletion_policy = "ABANDON"
+}
+
+# A restored instance is there already, with its database and its users: it is taken in as it is, once,
+# by deploy/terraform.sh.
+locals {
+  database_logins = toset(["relay", "store", "fetch", "upkeep"])
+  taken_in        = var.database_taken_in ? toset([var.database_instance]) : toset([])
+}
+
+import {
+  for_each = local.taken_in
+  to       = google_sql_database_instance.main
+  id       = "projects/${var.project}/instances/${each.value}"
+}
+
+import {
+  for_each = local.taken_in
+  to       = google_sql_database.main
+  id       = "projects/${var.project}/instances/${each.value}/databases/distrise"
+}
+
+import {
+  for_each = var.database_taken_in ? local.database_logins : toset([])
+  to       = google_sql_user.service[each.key]
+  id       = "${var.project}/${var.database_instance}/distrise-${each.key}@${var.project}.iam"
 }

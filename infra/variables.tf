@@ -153,6 +153,23 @@ variable "database" {
   }
 }
 
+variable "database_instance" {
+  type        = string
+  description = "The name of the Cloud SQL instance. infra/restore.sh makes others, and the pipeline gives it."
+  default     = "distrise"
+
+  validation {
+    condition     = can(regex("^distrise(-[a-z0-9-]{1,40})?$", var.database_instance))
+    error_message = "An instance is named distrise, or distrise- and what infra/restore.sh put behind it."
+  }
+}
+
+variable "database_taken_in" {
+  type        = bool
+  description = "Whether the instance was made by infra/restore.sh and is not in Terraform's state yet."
+  default     = false
+}
+
 variable "read_replica" {
   type = object({
     nodes = number

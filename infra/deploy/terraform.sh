@@ -9,6 +9,9 @@ set -eu
 
 part=$1
 state=$PWD/.deploy
+# What preflight found chosen.
+# shellcheck source=/dev/null
+. "$state/choices"
 image=$(cat "$state/image")
 cd infra
 
@@ -22,12 +25,27 @@ stop() {
 apply() {
   terraform apply -input=false -auto-approve -lock-timeout=10m \
     -var="project=$PROJECT" -var="region=$REGION" -var="environment=$ENVIRONMENT" \
-    -var="domain=$DOMAIN" -var="image=$image" -var-file="profiles/$PROFILE.tfvars" "$@"
+    -var="domain=$DOMAIN" -var="database_instance=$DATABASE" -var="image=$image" \
+    -var="database_taken_in=$taken_in" -var-file="profiles/$PROFILE.tfvars" "$@"
 }
 
 terraform init -input=false -reconfigure \
   -backend-config="bucket=$PROJECT-distrise-state" -backend-config="prefix=$ENVIRONMENT" ||
   stop 'Terraform could not begin.' 'Is the state bucket there? Run infra/bootstrap.sh again.'
+
+# infra/restore.sh chose another instance of the database. By its own rules Terraform would delete the
+# old one and make an empty new one; so it forgets the old one, which stays, and takes the new one in
+# as it is (the import blocks of database.tf). A replica it replaces, which loses nothing.
+held=$(terraform output -raw database 2>/dev/null) || held=
+taken_in=false
+if [ -n "$held" ] && [ "${held##*:}" != "$DATABASE" ]; then
+  taken_in=true
+  addresses=$(terraform state list) || stop "Terraform's state cannot be read."
+  for address in $(printf '%s\n' "$addresses" | grep -E '^google_sql_(database|user|database_instance)\.(main|service)'); do
+    terraform state rm -lock-timeout=10m "$address" ||
+      stop "Terraform could not let go of $address." 'Run the same command again.'
+  done
+fi
 
 # What this operator wants otherwise than the profile; it may be missing.
 if [ -f operator.tfvars ]; then set -- -var-file=operator.tfvars; else set --; fi

@@ -4,6 +4,9 @@
 # Where one step leaves word for the next; Cloud Build keeps the folder for the whole build.
 STATE=.deploy
 [[ -z ${BUILD:-} ]] || mkdir -p "$STATE"
+# What preflight found chosen wins over what the build was given, which it has compared.
+# shellcheck source=/dev/null
+[[ ! -f $STATE/choices ]] || source "$STATE/choices"
 
 say() {
   printf '%s\n' "$*"

@@ -210,20 +210,6 @@ it.each(BEFORE)(
   },
 );
 
-it('a region that Cloud Run does not have stops it before anything is done', async () => {
-  operator.reset(ready);
-  const { code, steps, text } = await operator.submit({ _REGION: 'mars-north1' });
-  expect([code, steps]).toEqual([1, ['preflight']]);
-  expect(text).toContain('Cloud Run has no region mars-north1');
-});
-
-it('a profile that is not there stops it, with the names of those that are', async () => {
-  operator.reset(ready);
-  const { text, steps } = await operator.submit({ _PROFILE: 'huge' });
-  expect(steps).toEqual(['preflight']);
-  expect(text).toContain('Profiles: community personal public');
-});
-
 /** What takes a release back by itself, and in which words. */
 const BACK: readonly [string, Fault, RegExp][] = [
   [

@@ -41,12 +41,17 @@ export function readCall(tool: Tool, args: readonly string[]): Call | string {
   const given: [string, string][] = [];
   for (const arg of rest) {
     // What docker run starts has flags of its own.
-    if (!arg.startsWith('-') || (tool === 'docker' && command === 'run' && words.length > 0)) {
+    if (
+      !arg.startsWith('-') ||
+      arg === '-' ||
+      (tool === 'docker' && command === 'run' && words.length > 0)
+    ) {
       words.push(arg);
       continue;
     }
     const [name = '', value] = splitOnce(arg);
-    const kind = allowed[name];
+    // gcloud's flags without a value can all be turned around.
+    const kind = allowed[name] ?? (tool === 'gcloud' ? turned(allowed, name) : undefined);
     if (kind === undefined) return `${tool} ${command}: unrecognized argument ${name}`;
     // Terraform's may say =true, and others may not.
     if (kind === 'bool' && value !== undefined) return `${tool} ${command}: ${name} has no value`;
@@ -56,6 +61,9 @@ export function readCall(tool: Tool, args: readonly string[]): Call | string {
   const all = (flag: string) => given.filter(([name]) => name === flag).map(([, value]) => value);
   return { command, words, flags: Object.fromEntries(given), all };
 }
+
+const turned = (allowed: Flags, name: string) =>
+  name.startsWith('--no-') && allowed[`--${name.slice(5)}`] === 'bool' ? 'bool' : undefined;
 
 function splitOnce(text: string): [string, string | undefined] {
   const at = text.indexOf('=');

@@ -19,6 +19,9 @@ const GCLOUD = [
   'projects create',
   'config get',
   'billing projects link',
+  'billing projects describe',
+  'compute networks describe',
+  'compute project-info describe',
   'services list',
   'services enable',
   'beta services identity create',
@@ -28,14 +31,16 @@ const GCLOUD = [
   'iam roles describe',
   'iam roles create',
   'iam roles update',
+  'storage ls',
+  'storage cat',
+  'storage cp',
+  'storage rm',
   'storage buckets describe',
   'storage buckets create',
   'storage buckets update',
   'storage buckets add-iam-policy-binding',
   'storage objects describe',
-  'storage cat',
-  'storage cp',
-  'storage rm',
+  'artifacts locations list',
   'artifacts repositories describe',
   'artifacts repositories create',
   'artifacts repositories add-iam-policy-binding',
@@ -53,22 +58,30 @@ const GCLOUD = [
   'run jobs execute',
   'run jobs deploy',
   'run jobs delete',
+  'run jobs list',
   'beta run worker-pools list',
   'beta run worker-pools describe',
   'beta run worker-pools update-instance-split',
   'beta run worker-pools revisions list',
   'beta run worker-pools delete',
+  'scheduler locations list',
+  'scheduler jobs list',
   'scheduler jobs delete',
   'scheduler jobs pause',
   'scheduler jobs resume',
+  'sql tiers list',
+  'sql instances list',
+  'sql instances clone',
+  'sql instances delete',
   'sql instances patch',
+  'sql backups describe',
   'sql backups list',
   'sql backups restore',
   'logging read',
   'pubsub subscriptions seek',
 ];
 const DOCKER = ['build', 'push', 'inspect', 'run'];
-const TERRAFORM = ['init', 'apply', 'output'];
+const TERRAFORM = ['init', 'apply', 'output', 'state list', 'state rm'];
 
 interface Branch {
   readonly commands: Readonly<Record<string, Branch>>;
@@ -102,7 +115,9 @@ function dockerFlags(command: string): Flags {
 
 /** `  -target=resource  Limit`, `  -var 'foo=bar'  Set`, `  -json  If`. */
 function terraformFlags(...commands: string[]): Flags {
-  const text = commands.map((command) => run('terraform', command, '-help')).join('\n');
+  const text = commands
+    .map((command) => run('terraform', ...command.split(' '), '-help'))
+    .join('\n');
   const found = text.matchAll(/^ {2}(-[a-z-]+)(=\S+| '\S+')?(?: |$)/gm);
   return Object.fromEntries([...found].map(([, name, kind]) => [name, kind ? 'value' : 'bool']));
 }

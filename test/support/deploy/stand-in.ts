@@ -2,7 +2,8 @@ import { appendFileSync, readFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { readCall, type Tool } from './commands.ts';
-import { docker, gcloud, ToolFailure, terraform } from './tools.ts';
+import { ToolFailure } from './tool.ts';
+import { docker, gcloud, terraform } from './tools.ts';
 import { type Recorded, readWorld, type World, writeWorld } from './world.ts';
 
 /** One call of a tool, as the script in its place sent it. */
@@ -93,6 +94,11 @@ function answerTo({ tool, args, step, directory }: Asked, world: World): Answer 
   const back = process.cwd();
   process.chdir(directory);
   try {
+    if (fault?.after) {
+      const left = { ...fault, after: fault.after - 1 };
+      world.faults = world.faults.map((each) => (each === fault ? left : each));
+      return { code: 0, text: run() };
+    }
     if (fault === undefined) return { code: 0, text: run() };
     if (fault.done) run();
     const left = fault.times === undefined ? {} : { times: fault.times - 1 };

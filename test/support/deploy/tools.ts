@@ -1,30 +1,19 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import type { Call } from './commands.ts';
+import { applyDatabase, KEPT } from './kept.ts';
+import { existing, lines, ToolFailure } from './tool.ts';
 import type { Entry, Revisions, World } from './world.ts';
-
-/** What a tool ends with, besides its own usage. */
-export class ToolFailure extends Error {}
 
 type Answer = (call: Call, world: World) => string;
 
-const REGIONS = ['europe-west1', 'us-central1'];
 const SERVICES = ['store', 'relay', 'fetch', 'upkeep', 'probe'];
-
-const lines = (list: readonly string[]): string => list.join('\n');
 
 function inProject({ flags, words }: Call, world: World): void {
   const project = flags['--project'] ?? words[0];
   if (!world.alive || project !== world.project) {
     throw new ToolFailure(`PERMISSION_DENIED: no project ${project}, or it is not yours`);
   }
-}
-
-function existing(list: readonly string[], name: string | undefined): string {
-  if (name === undefined || !list.includes(name)) {
-    throw new ToolFailure(`NOT_FOUND: ${name} was not found`);
-  }
-  return name;
 }
 
 function serviceOf({ words: [name = ''] }: Call, world: World) {
@@ -123,14 +112,6 @@ const member = ({ flags }: Call, { accounts }: World): string =>
     flags['--member'],
   );
 
-/** The generation of an object, 0 where it is not there, if it is the one that the call wants. */
-function expected(generation = 0, flags: Call['flags']): number {
-  if (flags['--if-generation-match'] === String(generation)) return generation;
-  throw new ToolFailure(
-    'HTTPError 412: At least one of the pre-conditions you specified did not hold',
-  );
-}
-
 const GCLOUD: Readonly<Record<string, Answer>> = {
   'config get': () => 'someone@example.com',
   'projects describe': () => '123456789',
@@ -184,7 +165,20 @@ const GCLOUD: Readonly<Record<string, Answer>> = {
     return existing(world.repositories, call.words[0]);
   },
   'artifacts repositories create': ({ words: [name = ''] }, world) => add(world.repositories, name),
-  'run regions list': () => lines(REGIONS),
+  'artifacts locations list': (_, { regions }) => lines(regions.artifacts),
+  'billing projects describe': (_, { billing }) => (billing ? 'True' : 'False'),
+  'compute networks describe': ({ words: [name] }, { networks }) => existing(networks, name),
+  'compute project-info describe': (_, { quotas }) =>
+    lines(Object.entries(quotas).map(([metric, [limit, usage]]) => `${metric},${limit},${usage}`)),
+  'scheduler locations list': (_, { regions }) => lines(regions.scheduler),
+  'scheduler jobs list': (_, { schedules }) => lines(schedules),
+  'scheduler jobs delete': ({ words: [name] }, world) => {
+    existing(world.schedules, name);
+    world.schedules = world.schedules.filter((each) => each !== name);
+    return '';
+  },
+  'run regions list': (_, { regions }) => lines(regions.run),
+  'run jobs list': (_, { jobs }) => lines(Object.keys(jobs)),
   'run services list': (_, { services }) => lines(Object.keys(services)),
   'run services describe': describeTraffic,
   'run services update-traffic': moveTraffic,
@@ -247,29 +241,7 @@ const GCLOUD: Readonly<Record<string, Answer>> = {
     ),
   'builds describe': ({ words: [name = ''] }, { builds }) =>
     builds[existing(Object.keys(builds), name)] ?? '',
-  'storage objects describe': ({ words: [name = ''] }, { objects }) =>
-    String(objects[existing(Object.keys(objects), name)]?.generation),
-  'storage cat': ({ words: [name = ''] }, { objects }) => {
-    const [url = '', generation] = name.split('#');
-    const object = objects[existing(Object.keys(objects), url)];
-    if (String(object?.generation) !== generation) throw new ToolFailure(`NOT_FOUND: ${name}`);
-    return object?.text ?? '';
-  },
-  'storage cp': ({ words: [from = '', to = ''], flags }, { objects }) => {
-    const generation = expected(objects[to]?.generation, flags);
-    objects[to] = { generation: generation + 1_000, text: readFileSync(from, 'utf8').trimEnd() };
-    return '';
-  },
-  'storage rm': ({ words: [name = ''], flags }, { objects }) => {
-    expected(objects[existing(Object.keys(objects), name)]?.generation, flags);
-    delete objects[name];
-    return '';
-  },
-  'sql instances patch': ({ words: [name], flags }, world) => {
-    if (name !== 'distrise') throw new ToolFailure(`NOT_FOUND: ${name}`);
-    world.databaseRuns = flags['--activation-policy'] !== 'NEVER';
-    return '';
-  },
+  ...KEPT,
 };
 
 /** Answers like gcloud. */
@@ -311,9 +283,20 @@ function applyRevision(name: string, file: string, image: string, known: Revisio
 /** Answers like Terraform in infra/: what it does not find in these files it refuses. */
 export const terraform: Answer = (call, world) => {
   const { command, words, flags } = call;
+  if (command === 'state list') return lines(world.state.addresses);
+  if (command === 'state rm') {
+    existing(world.state.addresses, words[0]);
+    world.state.addresses = world.state.addresses.filter((each) => each !== words[0]);
+    return '';
+  }
   if (command === 'init') {
     const [bucket = ''] = call.all('-backend-config').filter((each) => each.startsWith('bucket='));
-    return existing(world.buckets, `gs://${bucket.slice('bucket='.length)}`);
+    world.state.bucket = existing(world.buckets, `gs://${bucket.slice('bucket='.length)}`);
+    return '';
+  }
+  if (command === 'output' && words[0] === 'database') {
+    if (world.state.database === undefined) throw new ToolFailure('Output "database" not found');
+    return `${world.project}:${world.region}:${world.state.database}`;
   }
   if (command === 'output') {
     return words[0] === 'relay_url' ? 'wss://relay-xyz.a.run.app' : '["https://console/1"]';
@@ -329,9 +312,19 @@ export const terraform: Answer = (call, world) => {
   });
   const image = values.get('image') ?? '';
   world.jobs['migrate'] = image;
-  world.databaseRuns = true;
+  applyDatabase(
+    values.get('database_instance') ?? '',
+    values.get('database_taken_in') === 'true',
+    world,
+  );
+  world.profile = /profiles\/(\w+)/.exec(call.all('-var-file')[0] ?? '')?.[1] ?? '';
+  world.domain = values.get('domain') ?? '';
+  world.networks = ['distrise'];
+  world.objects[`${world.state.bucket}/distrise/default.tfstate`] = '{}';
   if (flags['-target'] !== undefined) return '';
+  world.schedules = ['fetch', 'upkeep'];
   for (const name of SERVICES) {
+    world.pointed[name] = values.get('database_instance') ?? '';
     const file = name === 'relay' ? 'relay.tf' : 'functions.tf';
     world.services[name] = applyRevision(name, file, image, world.services[name]);
   }

@@ -26,6 +26,8 @@ export interface Fault {
   readonly step?: string;
   /** The tool does what it is asked for, and says all the same that it failed. */
   readonly done?: true;
+  /** How many such calls go well before. */
+  readonly after?: number;
   /** How often; always where it is left out. */
   readonly times?: number;
 }
@@ -46,8 +48,8 @@ export interface World {
   services: Record<string, Revisions>;
   /** The worker `follow`, where there is one; instances instead of traffic. */
   follow?: Revisions;
-  /** What the state bucket holds beside Terraform's state. */
-  objects: Record<string, { readonly generation: number; readonly text: string }>;
+  /** Objects that are written only where nobody else has meanwhile, by their URL. */
+  locks: Record<string, { readonly generation: number; readonly text: string }>;
   /** Builds with their status. */
   builds: Record<string, string>;
   /** Revisions that a client has spoken to since traffic moved last: these write metrics. */
@@ -56,7 +58,25 @@ export interface World {
   jobs: Record<string, string>;
   /** Those that Terraform applied alerts to are told apart. */
   alerts: boolean;
-  databaseRuns: boolean;
+  billing: boolean;
+  /** Where each product is. */
+  regions: Record<'run' | 'sql' | 'scheduler' | 'artifacts', string[]>;
+  /** Of the project: how many there may be, and are. */
+  quotas: Record<string, [limit: number, usage: number]>;
+  networks: string[];
+  schedules: string[];
+  /** Texts of the other objects by their URL. */
+  objects: Record<string, string>;
+  databases: Record<string, { readonly from?: string; readonly at?: string; runs: boolean }>;
+  /** Which database the newest revision of each service knows. */
+  pointed: Record<string, string>;
+  /** When the queue was turned back, and which database store then wrote to. */
+  replays: { readonly since: string; readonly into: string }[];
+  /** What Terraform was told last. */
+  profile: string;
+  domain: string;
+  /** What Terraform's state has: the database of its outputs, and addresses. */
+  state: { bucket: string; database?: string; addresses: string[] };
   faults: Fault[];
 }
 
@@ -85,12 +105,26 @@ export const emptyWorld = (project: string, region: string): World => ({
   buckets: [],
   repositories: [],
   services: {},
-  objects: {},
+  locks: {},
   builds: {},
   heard: [],
   jobs: {},
   alerts: false,
-  databaseRuns: false,
+  billing: true,
+  regions: {
+    ...{ run: ['europe-west1', region], sql: ['europe-west1', region] },
+    ...{ scheduler: ['europe-west1', region], artifacts: ['europe-west1', region] },
+  },
+  quotas: { NETWORKS: [5, 1], SUBNETWORKS: [100, 1], SECURITY_POLICIES: [10, 0] },
+  networks: [],
+  schedules: [],
+  objects: {},
+  databases: {},
+  pointed: {},
+  replays: [],
+  profile: '',
+  domain: '',
+  state: { bucket: '', addresses: [] },
   faults: [],
 });
 

@@ -12,8 +12,8 @@ const REFERENCE =
 
 /** References to what does not exist, and variables and locals that nobody refers to. */
 export function referenceFaults(terraform: Terraform, schema: ProviderSchema): string[] {
-  const { variable, locals, output, resource, data, provider } = terraform;
-  const everywhere = { variable, locals, output, resource, data, provider };
+  const { variable, locals, output, resource, data, provider, imports } = terraform;
+  const everywhere = { variable, locals, output, resource, data, provider, imports };
   const references = new Set(
     expressionsIn(everywhere).flatMap((expression) => expression.match(REFERENCE) ?? []),
   );

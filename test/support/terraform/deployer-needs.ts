@@ -81,6 +81,15 @@ export const GCLOUD_NEEDS: Needs = {
     GCLOUD,
     { at: 'repository', methods: ['artifactregistry.projects.locations.repositories.get'] },
   ],
+  'storage ls': [GCLOUD, { at: 'state', permissions: ['storage.objects.list'] }],
+  // Who sees the project sees whether it is paid for (projects.getBillingInfo).
+  'billing projects describe': [GCLOUD, { permissions: ['resourcemanager.projects.get'] }],
+  'compute networks describe': [GCLOUD, { permissions: ['compute.networks.get'] }],
+  'compute project-info describe': [GCLOUD, { permissions: ['compute.projects.get'] }],
+  'scheduler locations list': [GCLOUD, { permissions: ['cloudscheduler.locations.list'] }],
+  // No page names a right for it; with this one the machines of what is there are seen anyway.
+  'sql tiers list': [GCLOUD, sql('instances.list')],
+  'pubsub subscriptions seek': [GCLOUD, { permissions: ['pubsub.subscriptions.consume'] }],
   'run regions list': [GCLOUD, { permissions: ['run.locations.list'] }],
   'run services list': [GCLOUD, service('list')],
   'run services describe': [GCLOUD, service('get')],

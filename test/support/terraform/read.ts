@@ -25,6 +25,8 @@ export interface Terraform {
   readonly locals: Readonly<Record<string, Json>>;
   readonly provider: Readonly<Record<string, Body>>;
   readonly terraform: Body;
+  /** Blocks without a label. */
+  readonly imports: readonly Json[];
 }
 
 export const INFRA = join(import.meta.dirname, '../../../infra');
@@ -42,10 +44,14 @@ export function terraformFiles(): Record<string, string> {
 /** Parses files of Terraform; throws where one is not HCL, or where two define the same. */
 export async function readTerraform(files = terraformFiles()): Promise<Terraform> {
   const all: Record<string, Record<string, Json>> = {};
+  const imports: Json[] = [];
   for (const [name, text] of Object.entries(files)) {
-    // `removed` says what was here once, and has no name.
+    // `removed` says what was here once, and has no name; neither has `import`.
     const { removed: _, ...parsed } = (await parse(name, text)) as Record<string, Json>;
-    for (const [kind, body] of Object.entries(parsed)) merge(all, kind, body, name);
+    for (const [kind, body] of Object.entries(parsed)) {
+      if (kind === 'import') imports.push(...(body as readonly Json[]));
+      else merge(all, kind, body, name);
+    }
   }
   const one = (kind: string): Record<string, Json> => all[kind] ?? {};
   return {
@@ -56,6 +62,7 @@ export async function readTerraform(files = terraformFiles()): Promise<Terraform
     locals: one('locals'),
     provider: named(one('provider')),
     terraform: one('terraform'),
+    imports,
   };
 }
 

@@ -115,6 +115,11 @@ interface Change {
   readonly change: { readonly after: Values };
 }
 
+interface TakenIn {
+  readonly address: string;
+  readonly change: { readonly importing?: { readonly id: string } };
+}
+
 const plans = new Map<string, Promise<Plan>>();
 
 /** A plan with these variables; one that was made before is not made again. */
@@ -226,6 +231,23 @@ const linesOf = (plan: Plan, title: string): number[] =>
       expect([...plan.keys()].filter((address) => address.includes('alert_policy'))).toEqual([]);
     },
   );
+
+  it('takes a restored database in as it is, and makes none', async () => {
+    const variables = ['database_instance=distrise-1', 'database_taken_in=true'];
+    await known.run(...planArguments('personal', variables));
+    const { resource_changes } = JSON.parse(await known.run('show', '-json', 'plan')) as {
+      readonly resource_changes: readonly TakenIn[];
+    };
+    const ids = resource_changes
+      .filter(({ address }) => address.startsWith('google_sql_'))
+      .map(({ change: { importing } }) => importing?.id);
+    const user = (name: string) => `stand-in/distrise-1/distrise-${name}@stand-in.iam`;
+    expect(ids.toSorted()).toEqual([
+      'projects/stand-in/instances/distrise-1',
+      'projects/stand-in/instances/distrise-1/databases/distrise',
+      ...['fetch', 'relay', 'store', 'upkeep'].map(user),
+    ]);
+  });
 
   it('plans a domain, a budget, pagers and every alert', async () => {
     const plan = await planOf(before, 'public', ...EVERYTHING);
