@@ -411,7 +411,8 @@ describe('the worker follow', () => {
   const instances = () => operator.world.follow?.traffic.map(({ revision }) => revision);
   beforeEach(async () => {
     operator.reset(ready);
-    expect((await operator.submit({ _PROFILE: 'public' })).code).toBe(0);
+    await operator.type('infra/bootstrap.sh --project=my-relay-123 --profile=public --yes');
+    expect((await operator.submit()).code).toBe(0);
     expect(instances()).toEqual(['follow-00001-abc']);
   });
 
@@ -422,15 +423,15 @@ describe('the worker follow', () => {
       const whole = { revision: 'follow-00001-abc', percent: 100, latest: true } as const;
       if (follow !== undefined) follow.traffic = [whole];
     });
-    expect((await operator.submit({ _PROFILE: 'public' })).code).not.toBe(0);
+    expect((await operator.submit()).code).not.toBe(0);
     expect(Object.keys(operator.world.follow?.revisions ?? {})).toHaveLength(2);
     expect(instances()).toEqual(['follow-00001-abc']);
-    expect((await operator.submit({ _PROFILE: 'public' })).code).toBe(0);
+    expect((await operator.submit()).code).toBe(0);
     expect(instances()).toEqual(['follow-00003-abc']);
   });
 
   it('goes back with the services', async () => {
-    expect((await operator.submit({ _PROFILE: 'public' })).code).toBe(0);
+    expect((await operator.submit()).code).toBe(0);
     expect(instances()).toEqual(['follow-00002-abc']);
     const back = 'infra/rollback.sh --project=my-relay-123 --region=us-central1';
     const { code, text } = await operator.type(back);
@@ -442,8 +443,11 @@ describe('the worker follow', () => {
   });
 
   it('is not taken for absent where the pools cannot be listed', async () => {
-    operator.change((world) => void world.faults.push(failing('gcloud', 'pools list', 'denied')));
-    expect((await operator.submit({ _PROFILE: 'public' })).steps.at(-1)).toBe('hold');
+    const denied = failing('gcloud', 'pools list', 'denied');
+    operator.change((world) => {
+      world.faults = ['hold', ''].map((step) => ({ ...denied, step }));
+    });
+    expect((await operator.submit()).steps.at(-1)).toBe('hold');
     const { code, text } = await operator.type(
       'infra/rollback.sh --project=my-relay-123 --region=us-central1 --to=stable',
     );

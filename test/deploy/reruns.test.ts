@@ -20,7 +20,6 @@ function endOf({ services, follow, jobs, locks, alerts }: World, image: string) 
   };
 }
 
-const GIVEN = { _PROFILE: 'public' };
 const END = {
   services: Object.fromEntries(
     ['store', 'relay', 'fetch', 'upkeep', 'probe'].map((name) => [
@@ -39,9 +38,9 @@ let ready: World;
 let deployed: World;
 beforeAll(async () => {
   const first = await Operator.start();
-  await first.type('infra/bootstrap.sh --project=my-relay-123 --yes');
+  await first.type('infra/bootstrap.sh --project=my-relay-123 --profile=public --yes');
   ready = first.world;
-  expect((await first.submit(GIVEN)).code).toBe(0);
+  expect((await first.submit()).code).toBe(0);
   deployed = first.world;
   await first.close();
 }, 120_000);
@@ -50,9 +49,9 @@ beforeAll(async () => {
 async function dieAndRerun(world: World, call: number) {
   const operator = await Operator.start(world);
   const before = operator.world.services['relay'];
-  const died = await operator.submit(GIVEN, call);
+  const died = await operator.submit({}, call);
   const left = operator.world;
-  const rerun = await operator.submit(GIVEN);
+  const rerun = await operator.submit();
   const end = operator.world;
   const refused = operator.calls.filter((each) => each.refused !== undefined);
   await operator.close();
@@ -62,7 +61,7 @@ async function dieAndRerun(world: World, call: number) {
 /** Numbers of the calls that changed something; after the others it stands as after those. */
 async function changing(world: World): Promise<{ calls: number[]; end: World }> {
   const operator = await Operator.start(world);
-  expect((await operator.submit(GIVEN)).code).toBe(0);
+  expect((await operator.submit()).code).toBe(0);
   const calls = operator.calls.flatMap(({ changed }, index) => (changed ? [index + 1] : []));
   const { world: end } = operator;
   await operator.close();
