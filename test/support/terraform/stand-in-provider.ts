@@ -70,13 +70,6 @@ export async function startStandIn(foresight: Foresight): Promise<StandIn> {
     ValidateDataResourceConfig: nothing,
     ConfigureProvider: nothing,
     StopProvider: nothing,
-    // What is there already is known by its id and name; the rest Terraform would bring to it.
-    ImportResourceState: answer(({ type_name, id }: ImportRequest) => {
-      const name = id.split('/').at(-1);
-      const state = filled(type_name, { id, name }, schema.resources, () => null);
-      return { imported_resources: [{ type_name, state: packed({ ...state, id }) }] };
-    }),
-    ReadResource: answer(({ current_state }: ReadRequest) => ({ new_state: current_state })),
     PlanResourceChange: answer(({ type_name, proposed_new_state }: PlanRequest) => {
       const planned = filled(type_name, valuesOf(proposed_new_state), schema.resources, fill);
       // As the real one does: it stands on the SDK whose values are looser than Terraform's.
