@@ -30,6 +30,9 @@ locals {
     probe = [
       "roles/monitoring.metricWriter",
     ]
+    release = [
+      "roles/monitoring.viewer",
+    ]
   }
 
   # Roles on one topic.

@@ -224,7 +224,7 @@ take_down() {
   local name instances
   delete_those 'fetch upkeep probe' "--location=$REGION" 'name.basename()' scheduler jobs
   delete_those 'relay fetch upkeep probe store' "--region=$REGION" metadata.name run services
-  delete_those 'check migrate' "--region=$REGION" metadata.name run jobs
+  delete_those 'check health migrate' "--region=$REGION" metadata.name run jobs
   delete_those follow "--region=$REGION" metadata.name beta run worker-pools
   # Replicas first: with one a database cannot be stopped, and nothing is lost with it.
   instances=$(gcloud sql instances list --project="$PROJECT" --filter='name~^distrise AND instanceType!=CLOUD_SQL_INSTANCE' \

@@ -160,8 +160,8 @@ resource "google_cloud_run_v2_service" "function" {
   }
 
   lifecycle {
-    # The pipeline brings images in and moves the traffic.
-    ignore_changes = [client, client_version, traffic, template[0].containers[0].image]
+    # As of the relay.
+    ignore_changes = [client, client_version, traffic]
   }
 
   depends_on = [
@@ -224,7 +224,7 @@ resource "google_cloud_run_v2_job" "migrate" {
   }
 
   lifecycle {
-    ignore_changes = [client, client_version, template[0].template[0].containers[0].image]
+    ignore_changes = [client, client_version]
   }
 
   depends_on = [google_project_iam_member.service, google_sql_user.service]
@@ -304,7 +304,8 @@ resource "google_cloud_run_v2_worker_pool" "follow" {
   }
 
   lifecycle {
-    ignore_changes = [client, client_version, template[0].containers[0].image]
+    # As of the services: hold.sh has tied its instance to a revision.
+    ignore_changes = [client, client_version, instance_splits]
   }
 
   depends_on = [

@@ -124,7 +124,7 @@ fi
 if [[ -n $at ]]; then make; fi
 [[ $(state_of "$new") == RUNNABLE ]] || stop "There is no running instance $new."
 # In this order: to give it again without need does no harm.
-printf '%s\n' "$since" | gcloud storage cp - "$(state_bucket)/replay" --quiet
+put replay "$since"
 old=$DATABASE DATABASE=$new
 write_choices
 printf '%s\n' '' "$new is there. Now, with the checkout of the version that runs:" \

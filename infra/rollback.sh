@@ -15,15 +15,49 @@ for argument in "$@"; do
 done
 [[ -n $PROJECT && -n $REGION ]] || { sed -n '2,5s/^# *//p' "$0" >&2 && exit 2; }
 
-failed=
+# shellcheck source=infra/deploy/words.sh
+source "$(dirname "${BASH_SOURCE[0]}")/deploy/words.sh"
+
+# Each step decides for itself, since bash goes on after a failure in a function before ||.
+back() {
+  local entries
+  entries=$(traffic "$1") || return
+  revision=$(tagged "$to" <<<"$entries")
+  [[ -n $revision ]] && move "$1" "$revision=100"
+}
+
+# The worker has no tags: its revision is the newest one of the image that fetch goes back to.
+follow_back() {
+  local fetch=$1 image revisions
+  [[ -n $fetch ]] || return
+  image=$(gcloud run revisions describe "$fetch" --project="$PROJECT" --region="$REGION" \
+    --format='value(spec.containers[0].image)') || return
+  revisions=$(gcloud beta run worker-pools revisions list --worker-pool=follow --project="$PROJECT" \
+    --region="$REGION" --sort-by=~metadata.creationTimestamp \
+    --format='csv[no-heading](metadata.name,spec.containers[0].image)') || return
+  revision=$(awk -F, -v image="$image" '$2 == image { print $1; exit }' <<<"$revisions")
+  [[ -n $revision ]] && follow_as "$revision"
+}
+
+failed='' fetch=''
 for service in relay store fetch upkeep probe; do
-  if gcloud run services update-traffic "$service" --project="$PROJECT" --region="$REGION" --quiet \
-    --to-tags="$to=100" >/dev/null; then
-    printf '%s is on its revision "%s".\n' "$service" "$to"
+  revision=''
+  if back "$service"; then
+    printf '%s is on its revision "%s", %s.\n' "$service" "$to" "$revision"
   else
     failed+=" $service"
   fi
+  [[ $service != fetch ]] || fetch=$revision
 done
+if ! workers=$(pools); then
+  failed+=' follow'
+elif grep -qxF follow <<<"$workers"; then
+  if follow_back "$fetch"; then
+    printf 'follow is on %s.\n' "$revision"
+  else
+    failed+=' follow'
+  fi
+fi
 [[ -z $failed ]] || {
   printf 'Not moved:%s. Is there a revision with the tag "%s"? See: gcloud run services describe SERVICE --project=%s --region=%s\n' \
     "$failed" "$to" "$PROJECT" "$REGION" >&2

@@ -34,7 +34,7 @@ variable "environment" {
 
 variable "image" {
   type        = string
-  description = "The container image, by digest. Later ones are brought in by the pipeline, not here."
+  description = "The container image, by digest. It makes a revision that gets no traffic here."
 
   validation {
     condition     = can(regex("^[a-z0-9.-]+/.+(@sha256:[0-9a-f]{64}|:[A-Za-z0-9_.-]+)$", var.image))

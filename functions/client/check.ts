@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { generateSecretKey } from 'nostr-tools/pure';
+import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { parseRelayAddress } from '../upstream/address.ts';
 import { connect } from '../upstream/connection.ts';
+import { readInformation } from '../upstream/information.ts';
 import { walk } from '../upstream/walk.ts';
 import { probeEvents } from '../upstream/walk-events.ts';
 import { EXIT, EXIT_HELP, usageFailure } from './exit.ts';
+import { Beside } from './instances.ts';
 import { readSecretKey } from './keys.ts';
 import { LineOutput } from './output.ts';
 import { type Finding, provePromises } from './promises.ts';
@@ -14,8 +16,9 @@ import { readSeconds } from './relay-option.ts';
 import type { Surroundings } from './surroundings.ts';
 
 const HELP = `
-Does what clients do, over two connections: sees an event arrive live, publishes one, finds it,
-deletes it and finds it gone. Then holds the relay to its NIP-11 document: the limits that it names
+Does what clients do, over two connections, to two instances where the relay has them and names
+them: sees an event arrive live, publishes one, finds it, deletes it and finds it gone. What a relay's
+rules on writing refuse is left out (-) where its NIP-11 document says restricted_writes. Then holds the relay to its NIP-11 document: the limits that it names
 are those that it enforces, and the NIPs that it names are spoken. Publishes as the key in
 DISTRISE_SECRET_KEY or --key-file, or as a new one, and marks its events with ["t","distrise-probe"].
 ${EXIT_HELP}`;
@@ -72,11 +75,12 @@ async function check(
   let failed = 0;
   const report = async (finding: Finding): Promise<void> => {
     if (!finding.ok) failed += 1;
-    const { ok, name, detail } = finding;
+    const { ok, tried = true, name, detail } = finding;
+    const sign = !ok ? 'FAILED' : tried ? 'ok    ' : '-     ';
     await out.write(
       json
         ? `${JSON.stringify(finding)}\n`
-        : `${ok ? 'ok    ' : 'FAILED'} ${name}${detail === '' ? '' : `: ${detail}`}\n`,
+        : `${sign} ${name}${detail === '' ? '' : `: ${detail}`}\n`,
     );
     await out.flush();
   };
@@ -89,19 +93,30 @@ async function check(
     subscriptionsMax: 10_000,
   };
   const open = () => connect(address.href, { limits });
+  const beside = new Beside(open);
   const events = probeEvents(secret, nowSeconds() * 1_000, randomUUID());
-  const { times, failure } = await walk(events, timeoutMs, {
+  const { times, untried, failure } = await walk(events, timeoutMs, {
     connect: open,
+    connectBeside: (first) => beside.connect(first),
+    async saysRestricted() {
+      const document = await readInformation(address, { timeoutMs });
+      return document.ok && document.value.restrictedWrites === true;
+    },
     monotonicMs: () => performance.now(),
     pause,
   });
   for (const [step, ms] of Object.entries(times) as [keyof typeof STEPS, number][]) {
     await report({ ok: true, name: STEPS[step], detail: `${Math.round(ms)} ms` });
   }
+  for (const step of untried?.steps ?? []) {
+    const detail = `${untried?.reason} (written as ${getPublicKey(secret)})`;
+    await report({ ok: true, tried: false, name: STEPS[step], detail });
+  }
   if (failure !== undefined) {
     await report({ ok: false, name: STEPS[failure.step], detail: failure.reason });
     if (failure.step === 'open') return EXIT.unreachable;
   }
+  await report(beside.finding());
   for await (const finding of provePromises(address, { open, timeoutMs })) await report(finding);
   return failed > 0 ? EXIT.refused : EXIT.done;
 }

@@ -8,6 +8,8 @@ import { reconcile } from '../upstream/reconcile.ts';
 /** One thing that a relay does or fails to do. */
 export interface Finding {
   readonly ok: boolean;
+  /** False where it could not be tried, which is no failure. */
+  readonly tried?: boolean;
   readonly name: string;
   readonly detail: string;
 }

@@ -20,6 +20,10 @@ export function openProbe(configuration: ProbeConfiguration, metrics: Metrics, l
     quietTimeoutMs: timeoutMs,
   };
   const open = (address: string) => connect(address, { limits });
+  const information = async () => {
+    const found = await readInformation(new URL(PROBE_URL), { timeoutMs });
+    return found.ok ? found.value : undefined;
+  };
   const to = configuration.PROBE_TELL;
   return new Probe(
     {
@@ -27,13 +31,11 @@ export function openProbe(configuration: ProbeConfiguration, metrics: Metrics, l
       walk: (events) =>
         walk(events, timeoutMs, {
           connect: () => open(PROBE_URL),
+          saysRestricted: async () => (await information())?.restrictedWrites === true,
           monotonicMs: () => performance.now(),
           pause,
         }),
-      async information() {
-        const found = await readInformation(new URL(PROBE_URL), { timeoutMs });
-        return found.ok ? found.value : undefined;
-      },
+      information,
       async publish(event) {
         try {
           const connection = await open(PROBE_URL);

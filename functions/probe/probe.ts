@@ -97,7 +97,8 @@ export class Probe {
     const { metrics, log, tell, information, publish, nowMs } = this.#ports;
     const { address, key, announce } = this.#rules;
     metrics.counter('success_total', {}).add();
-    log.info('probe went well', { times: report.times, attempts: report.attempts });
+    const { times, untried, attempts } = report;
+    log.info('probe went well', { times, attempts, ...(untried && { untried }) });
     if (this.#failing) {
       this.#failing = false;
       this.#toldAtMs = Number.NEGATIVE_INFINITY;

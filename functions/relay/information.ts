@@ -93,7 +93,9 @@ export function informationOf(
       auth_required: false,
       payment_required: false,
       restricted_writes:
-        configuration.RELAY_KEYS_ALLOWED.size > 0 || configuration.RELAY_KINDS_ALLOWED.length > 0,
+        configuration.RELAY_KEYS_ALLOWED.size > 0 ||
+        configuration.RELAY_KINDS_ALLOWED.length > 0 ||
+        asksForWork(configuration),
     },
   };
 }

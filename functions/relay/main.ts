@@ -3,6 +3,7 @@ import { Journey } from '../cloud/journey.ts';
 import type { Log } from '../cloud/log.ts';
 import { openMetrics } from '../cloud/metrics/open.ts';
 import { watchEventLoop, watchMemory } from '../cloud/metrics/process.ts';
+import { PROCESS_NAME } from '../cloud/process-name.ts';
 import { startService } from '../cloud/start-service.ts';
 import { loadVerifier } from '../nostr/verify.ts';
 import { parseRelayConfiguration, type RelayConfiguration } from './configuration.ts';
@@ -34,6 +35,7 @@ async function run(configuration: RelayConfiguration, log: Log): Promise<void> {
     engine,
     verifier,
     terms,
+    instance: PROCESS_NAME,
     journey,
     log,
     metrics,

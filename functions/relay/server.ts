@@ -38,6 +38,8 @@ export interface ServerParts {
   readonly engine: Engine;
   readonly verifier: Verifier;
   readonly terms: Terms;
+  /** A name of this process, by which clients can tell that they speak to two. */
+  readonly instance: string;
   readonly journey: Journey;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -102,6 +104,9 @@ export class RelayServer {
       maxFragments: FRAGMENTS_MAX,
       maxBufferedChunks: CHUNKS_MAX,
       perMessageDeflate: configuration.RELAY_COMPRESSION === 'on' ? { threshold: 1_024 } : false,
+    });
+    this.#webSockets.on('headers', (headers) => {
+      headers.push(`x-distrise-instance: ${parts.instance}`);
     });
     this.#http = createServer({
       headersTimeout: HEADERS_TIMEOUT_MS,

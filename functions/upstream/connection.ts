@@ -52,6 +52,8 @@ function fastestVerifier(): Promise<Verifier> {
 export class Connection {
   /** How the connection ended; never rejects. */
   readonly closed: Promise<UpstreamFailure>;
+  /** Which of its instances the relay says that this is; undefined where it says nothing. */
+  readonly instance: string | undefined;
   readonly #socket: WebSocket;
   readonly #carrier: Socket;
   readonly #authentication: Authentication;
@@ -78,7 +80,7 @@ export class Connection {
   /** Use `connect`. */
   constructor(
     address: string,
-    { socket, carrier }: OpenSocket,
+    { socket, carrier, instance }: OpenSocket,
     limits: UpstreamLimits,
     clock: Clock,
     verifier: Verifier | undefined,
@@ -86,6 +88,7 @@ export class Connection {
   ) {
     this.#socket = socket;
     this.#carrier = carrier;
+    this.instance = instance;
     this.#limits = limits;
     this.#clock = clock;
     this.#verifier = verifier;

@@ -21,6 +21,8 @@ export interface RelayInformation {
   readonly filtersMax?: number;
   readonly messageBytesMax?: number;
   readonly authRequired?: boolean;
+  /** Whether it takes only what some rule allows. */
+  readonly restrictedWrites?: boolean;
   /** It takes no events for now, to stay near its budget; a Distrise says so. */
   readonly readOnlyByBudget?: true;
 }
@@ -151,6 +153,7 @@ export function parseInformation(document: unknown): RelayInformation {
   const readOnly = Array.isArray(budget_steps) && budget_steps.includes('read-only');
   const limits = fieldsOf(limitation);
   const auth = limits['auth_required'];
+  const restricted = limits['restricted_writes'];
   const nips = Array.isArray(supported_nips)
     ? [...new Set(supported_nips.slice(0, NIPS_MAX).filter(isCount))]
     : undefined;
@@ -165,6 +168,7 @@ export function parseInformation(document: unknown): RelayInformation {
     ...given('filtersMax', count(limits['max_filters'])),
     ...given('messageBytesMax', count(limits['max_message_length'], MESSAGE_BYTES_MIN)),
     ...given('authRequired', typeof auth === 'boolean' ? auth : undefined),
+    ...given('restrictedWrites', typeof restricted === 'boolean' ? restricted : undefined),
     ...given('readOnlyByBudget', readOnly || undefined),
   };
 }

@@ -11,7 +11,13 @@ import type { UpstreamLimits } from './limits.ts';
 export interface OpenSocket {
   readonly socket: WebSocket;
   readonly carrier: Socket;
+  /** Which of its instances the relay says that this is. */
+  readonly instance?: string;
 }
+
+/** Names no more than one process of a relay, for whoever looks whether all of them do the same. */
+const INSTANCE_HEADER = 'x-distrise-instance';
+const INSTANCE_FORM = /^[\w-]{1,64}$/;
 
 /**
  * Opens a WebSocket, paused, within `handshakeTimeoutMs`. No redirects, which would let a relay
@@ -41,6 +47,7 @@ export function openSocket(
     };
     const socket = new WebSocket(url, settings);
     let carrier: Socket;
+    let instance = '';
     const settle = () => {
       cancelTimer();
       signal?.removeEventListener('abort', onAbort);
@@ -61,11 +68,12 @@ export function openSocket(
     );
     socket.once('upgrade', (response) => {
       carrier = response.socket;
+      instance = String(response.headers[INSTANCE_HEADER] ?? '');
     });
     socket.once('open', () => {
       settle();
       socket.pause();
-      resolve({ socket, carrier });
+      resolve({ socket, carrier, ...(INSTANCE_FORM.test(instance) && { instance }) });
     });
     socket.once('error', (error) => {
       if (!(error instanceof ForbiddenAddress)) unreachable(reasonOf(error), error);

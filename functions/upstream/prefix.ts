@@ -27,6 +27,11 @@ export function isPassing(message: string): boolean {
   return prefix === 'error' || prefix === 'rate-limited';
 }
 
+const RULES = new Set(['blocked', 'restricted', 'auth-required', 'pow', 'mute']);
+
+/** True where a relay refuses by its rules on who may do what: no fault of it, and lasting. */
+export const isByRule = (message: string): boolean => RULES.has(prefixOf(message));
+
 /** Relays that know no `rate-limited:` say it in a notice, and may leave the REQ unanswered. */
 const RATE_WORDS = /rate.?limit|too (many|fast)|slow down|throttl/i;
 /** Of what matches there is too much, however slowly it is asked for. */

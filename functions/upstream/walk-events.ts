@@ -7,36 +7,51 @@ export const PROBE_TOPIC = 'distrise-probe';
 /** Kinds that no client shows: a regular one (1000 to 9999) and an ephemeral one. */
 const KIND_REGULAR = 9_911;
 const KIND_EPHEMERAL = 20_911;
+/** For relays that take only some kinds, data of an application (NIP-78), which most of them do. */
+const KIND_APPLICATION = 30_078;
 const KIND_DELETION = 5;
 
 /** Should a deletion fail, the event still ends by itself (NIP-40). */
 const LIFE_SECONDS = 3_600;
 
-/** The events of one probe; `nonce` makes them new each time. */
+/**
+ * The events of one probe; `nonce` makes them new each time. Of `live` and `stored` the first that
+ * the relay's rules let through is published; the others are addressable, so that where no
+ * deletion is taken one of them stays and not one a probe.
+ */
 export interface ProbeEvents {
-  readonly ephemeral: NostrEvent;
-  readonly regular: NostrEvent;
+  readonly live: readonly [NostrEvent, ...NostrEvent[]];
+  readonly stored: readonly [NostrEvent, ...NostrEvent[]];
+  /** Of all that may be stored. */
   readonly deletion: NostrEvent;
 }
 
 /** Makes and signs what one probe publishes. */
 export function probeEvents(key: Uint8Array, nowMs: number, nonce: string): ProbeEvents {
   const created_at = Math.floor(nowMs / 1_000);
-  const marks = [
+  const marksOf = (name: string) => [
     ['t', PROBE_TOPIC],
-    ['d', nonce],
+    ['d', name],
     ['expiration', String(created_at + LIFE_SECONDS)],
   ];
   const sign = (kind: number, tags: string[][], content: string): NostrEvent =>
     finalizeEvent({ kind, created_at, tags, content }, key);
   const words = 'A probe of this relay by its operator. It is deleted at once.';
-  const regular = sign(KIND_REGULAR, marks, words);
+  const regular = sign(KIND_REGULAR, marksOf(nonce), words);
+  const [seenLive, kept] = ['live', 'stored'].map((name) =>
+    sign(KIND_APPLICATION, marksOf(`${PROBE_TOPIC}-${name}`), `${words} ${nonce}`),
+  ) as [NostrEvent, NostrEvent];
+  const deletable = [regular, seenLive, kept];
   return {
-    ephemeral: sign(KIND_EPHEMERAL, marks, words),
-    regular,
+    live: [sign(KIND_EPHEMERAL, marksOf(nonce), words), seenLive],
+    stored: [regular, kept],
     deletion: sign(
       KIND_DELETION,
-      [['e', regular.id], ['k', String(KIND_REGULAR)], ...marks],
+      [
+        ...deletable.map(({ id }) => ['e', id]),
+        ...[KIND_REGULAR, KIND_APPLICATION].map((kind) => ['k', String(kind)]),
+        ...marksOf(nonce),
+      ],
       'probe done',
     ),
   };

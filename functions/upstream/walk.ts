@@ -1,6 +1,7 @@
 import type { NostrEvent } from '../nostr/event.ts';
 import type { Connection } from './connection.ts';
 import { reasonOf } from './failure.ts';
+import { isByRule } from './prefix.ts';
 import { query } from './query.ts';
 import type { ProbeEvents } from './walk-events.ts';
 
@@ -13,11 +14,17 @@ export type StepTimes = Readonly<Partial<Record<Step, number>>>;
 export interface WalkReport {
   readonly times: StepTimes;
   readonly failure?: { readonly step: Step; readonly reason: string };
+  /** What the relay's rules on writing did not let us try. */
+  readonly untried?: { readonly steps: readonly Step[]; readonly reason: string };
 }
 
 export interface WalkPorts {
   /** Opens a connection of its own each time. */
   connect(): Promise<Connection>;
+  /** Opens the second connection where it should be another one than `connect` gives. */
+  connectBeside?(first: Connection): Promise<Connection>;
+  /** Whether the relay says that its rules refuse some writers; that it does so is a fault without. */
+  saysRestricted?(): Promise<boolean>;
   /** Milliseconds of a clock that never steps back. */
   monotonicMs(): number;
   /** Resolves after a while; between two looks for what may take a moment on another instance. */
@@ -29,50 +36,46 @@ const LOOK_AGAIN_MS = 50;
 
 class StepFailure extends Error {}
 
+/** A refusal by a rule of the relay. */
+class RuleRefusal extends StepFailure {}
+
 /**
- * Does what clients do, one step after the other: opens two connections, sees an ephemeral event of
- * one arrive live at the other, publishes a regular event, finds it again on the other, deletes it and
- * finds it gone. Ends at the first step that fails or takes longer than `timeoutMs`. Never rejects.
+ * Does what clients do, one step after the other: opens two connections, sees an event of one
+ * arrive live at the other, publishes another, finds it again on the other, deletes it and finds it
+ * gone. Ends at the first step that fails or takes longer than `timeoutMs`; what the relay's rules
+ * refuse is left out where the relay says that it has such rules. Never rejects.
  */
 export async function walk(
   events: ProbeEvents,
   timeoutMs: number,
   ports: WalkPorts,
 ): Promise<WalkReport> {
-  const times: Partial<Record<Step, number>> = {};
+  const course = new Course(timeoutMs, ports);
   const open: Connection[] = [];
-  let step: Step = 'open';
   /** Where an event was published that is not deleted yet. */
   let undone: Connection | undefined;
-  const timed = async (name: Step, work: (endsAtMs: number) => Promise<void>): Promise<void> => {
-    step = name;
-    const startMs = ports.monotonicMs();
-    await work(startMs + timeoutMs);
-    const tookMs = ports.monotonicMs() - startMs;
-    if (tookMs > timeoutMs) throw new StepFailure(`took ${Math.round(tookMs)} ms`);
-    times[name] = tookMs;
-  };
-  const connected = async (): Promise<Connection> => {
-    const connection = await ports.connect();
-    open.push(connection);
-    return connection;
-  };
   try {
-    await timed('open', async () => void (await connected()));
-    const reader = await connected();
-    const writer = open[0] as Connection;
-    await timed('live', () => seesLive(writer, reader, events.ephemeral, timeoutMs, ports));
-    await timed('write', () => published(writer, events.regular));
+    const writer = await course.timed('open', () => ports.connect());
+    open.push(writer);
+    const reader = await (ports.connectBeside?.(writer) ?? ports.connect());
+    open.push(reader);
+    await course.ruled('live', () =>
+      firstTaken(events.live, (event) => seesLive(writer, reader, event, timeoutMs, ports)),
+    );
+    const stored = await course.ruled('write', () =>
+      firstTaken(events.stored, (event) => published(writer, event)),
+    );
+    if (stored === undefined) return course.without('read', 'delete');
     undone = writer;
-    await timed('read', (endsAtMs) => looks(reader, events.regular, true, endsAtMs, ports));
-    await timed('delete', async (endsAtMs) => {
+    await course.timed('read', (endsAtMs) => looks(reader, stored, true, endsAtMs, ports));
+    await course.ruled('delete', async (endsAtMs) => {
       await published(writer, events.deletion);
       undone = undefined;
-      await looks(reader, events.regular, false, endsAtMs, ports);
+      await looks(reader, stored, false, endsAtMs, ports);
     });
-    return { times };
+    return course.report();
   } catch (error) {
-    return { times, failure: { step, reason: reasonOf(error) } };
+    return course.failed(error);
   } finally {
     // Whatever fails, nothing is left behind if that can be helped.
     await undone?.publish(events.deletion).catch(() => undefined);
@@ -80,9 +83,80 @@ export async function walk(
   }
 }
 
+/** The steps of one walk: how long each took, and which could not be tried. */
+class Course {
+  readonly #timeoutMs: number;
+  readonly #ports: WalkPorts;
+  readonly #times: Partial<Record<Step, number>> = {};
+  readonly #untried: Step[] = [];
+  #refusal = '';
+  #now: Step = 'open';
+
+  constructor(timeoutMs: number, ports: WalkPorts) {
+    this.#timeoutMs = timeoutMs;
+    this.#ports = ports;
+  }
+
+  /** Does a step and times it. */
+  async timed<T>(name: Step, work: (endsAtMs: number) => Promise<T>): Promise<T> {
+    this.#now = name;
+    const startMs = this.#ports.monotonicMs();
+    const result = await work(startMs + this.#timeoutMs);
+    const tookMs = this.#ports.monotonicMs() - startMs;
+    if (tookMs > this.#timeoutMs) throw new StepFailure(`took ${Math.round(tookMs)} ms`);
+    this.#times[name] = tookMs;
+    return result;
+  }
+
+  /** The same for a step that writes; undefined where the relay says that it has rules, and one forbids it. */
+  async ruled<T>(name: Step, work: (endsAtMs: number) => Promise<T>): Promise<T | undefined> {
+    try {
+      return await this.timed(name, work);
+    } catch (error) {
+      if (!(error instanceof RuleRefusal) || !(await this.#ports.saysRestricted?.())) throw error;
+      this.#untried.push(name);
+      this.#refusal = error.message;
+      return undefined;
+    }
+  }
+
+  /** The report, where these steps have nothing to work on. */
+  without(...steps: Step[]): WalkReport {
+    this.#untried.push(...steps);
+    return this.report();
+  }
+
+  failed(error: unknown): WalkReport {
+    return { ...this.report(), failure: { step: this.#now, reason: reasonOf(error) } };
+  }
+
+  report(): WalkReport {
+    const untried = { steps: this.#untried, reason: this.#refusal };
+    return { times: this.#times, ...(this.#untried.length > 0 && { untried }) };
+  }
+}
+
+/** Tries one event after the other as long as the relay's rules refuse them; gives the one taken. */
+async function firstTaken(
+  events: readonly NostrEvent[],
+  attempt: (event: NostrEvent) => Promise<void>,
+): Promise<NostrEvent> {
+  for (let index = 0; ; index += 1) {
+    const event = events[index] as NostrEvent;
+    try {
+      await attempt(event);
+      return event;
+    } catch (error) {
+      if (!(error instanceof RuleRefusal) || index + 1 === events.length) throw error;
+    }
+  }
+}
+
 async function published(connection: Connection, event: NostrEvent): Promise<void> {
   const { accepted, message } = await connection.publish(event);
-  if (!accepted) throw new StepFailure(`kind ${event.kind} was refused: ${message}`);
+  if (accepted) return;
+  const words = `kind ${event.kind} was refused: ${message}`;
+  throw isByRule(message) ? new RuleRefusal(words) : new StepFailure(words);
 }
 
 /** Subscribes, has the event published elsewhere after EOSE, and waits for it. */
@@ -103,12 +177,13 @@ async function seesLive(
   });
   try {
     const { kind, pubkey } = event;
-    for await (const item of reader.subscribe([{ kinds: [kind], authors: [pubkey] }])) {
+    const subscription = reader.subscribe([{ kinds: [kind], authors: [pubkey] }]);
+    for await (const item of subscription) {
       if (item.type === 'closed') throw new StepFailure(`subscription closed: ${item.message}`);
       if (item.type === 'eose') {
         publishing = published(writer, event);
         // Awaited below; whoever waits for the event must hear that it was refused.
-        publishing.catch(() => void reader.close());
+        publishing.catch(() => subscription.close());
       } else if (item.event.id === event.id) break;
     }
   } catch (error) {

@@ -29,9 +29,18 @@ choice() {
   sed -n "s/^$1=//p"
 }
 
-# Writes the variables of that name.
+# Writes an object of the state bucket: put NAME TEXT
+put() {
+  local file
+  file=$(mktemp)
+  printf '%s\n' "$2" >"$file"
+  gcloud storage cp "$file" "$(state_bucket)/$1" --quiet || return
+  rm "$file"
+}
+
+# Writes the variables of those names.
 write_choices() {
-  local name
-  for name in "${CHOICES[@]}"; do printf '%s=%s\n' "$name" "${!name}"; done |
-    gcloud storage cp - "$(state_bucket)/choices" --quiet
+  local name text=''
+  for name in "${CHOICES[@]}"; do text+="$name=${!name}"$'\n'; done
+  put choices "${text%$'\n'}"
 }

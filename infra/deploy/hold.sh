@@ -1,18 +1,23 @@
 #!/usr/bin/env bash
 # Ties the traffic of each service to the revision that serves now, so that nothing moves before the
 # release moves it, and notes that revision as the one to go back to. After a run that died halfway
-# this is the way back as well.
+# this is the way back as well. What Terraform changes then is a revision that nobody is led to.
 set -euo pipefail
 # shellcheck source=infra/deploy/words.sh
 source infra/deploy/words.sh
 
-# The one with all traffic; where it is split, an earlier run died, and `stable` is the good one.
+# The one with all traffic. Where it is split, or all are led to one that is still a candidate, an
+# earlier run died, and `stable` is the good one.
 serving() {
   awk -F, '
     $2 == 100 { whole = $3 }
     $1 == "stable" { stable = $3 }
+    $1 == "candidate" { candidate = $3 }
     $2 + 0 > most { most = $2 + 0; largest = $3 }
-    END { print whole != "" ? whole : stable != "" ? stable : largest }'
+    END {
+      if (whole == candidate && stable != "") whole = ""
+      print whole != "" ? whole : stable != "" ? stable : largest
+    }'
 }
 
 rm -f "$STATE/first" "$STATE"/*.old
@@ -21,7 +26,8 @@ services=$(gcloud run services list --project="$PROJECT" --region="$REGION" --fo
   stop 'The services cannot be listed.' 'Is the deployer allowed to? Run infra/bootstrap.sh again.' "$SERVES_ON"
 for service in store relay fetch upkeep probe; do
   grep -qxF "$service" <<<"$services" || continue
-  entries=$(traffic "$service")
+  entries=$(traffic "$service") ||
+    stop "The traffic of $service cannot be read." "$AGAIN" "$SERVES_ON"
   # Only a finished release has set this tag.
   if [[ $service == relay && -n $(tagged stable <<<"$entries") ]]; then rm -f "$STATE/first"; fi
   old=$(serving <<<"$entries")
@@ -29,6 +35,19 @@ for service in store relay fetch upkeep probe; do
   [[ -n $old ]] || continue
   say "$service stays on $old"
   printf '%s\n' "$old" >"$STATE/$service.old"
-  move "$service" --to-revisions="$old=100" >/dev/null ||
+  move "$service" "$old=100" ||
     stop "The traffic of $service could not be held." "$AGAIN" "$SERVES_ON"
 done
+
+workers=$(pools) || stop 'The worker pools cannot be listed.' "$AGAIN" "$SERVES_ON"
+if grep -qxF follow <<<"$workers"; then
+  splits=$(gcloud beta run worker-pools describe follow --project="$PROJECT" --region="$REGION" \
+    --flatten='status.instanceSplits[]' \
+    --format='csv[no-heading](status.instanceSplits.percent,status.instanceSplits.revisionName)') ||
+    stop 'The instances of follow cannot be read.' "$AGAIN" "$SERVES_ON"
+  old=$(awk -F, '$1 + 0 > most { most = $1 + 0; revision = $2 } END { print revision }' <<<"$splits")
+  if [[ -n $old ]]; then
+    say "follow stays on $old"
+    follow_as "$old" || stop 'The instances of follow could not be held.' "$AGAIN" "$SERVES_ON"
+  fi
+fi

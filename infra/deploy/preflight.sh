@@ -32,6 +32,10 @@ compare() {
       "To change it: $BOOTSTRAP ${flags[*]}, and then the same."
 }
 
+[[ $WATCH_SECONDS =~ ^[0-9]{3,4}$ && $WATCH_SECONDS -ge 180 && $WATCH_SECONDS -le 1200 ]] ||
+  stop "_WATCH_SECONDS is \"$WATCH_SECONDS\", and must be 180 to 1200: metrics are there after minutes." \
+    "$SERVES_ON"
+
 gcloud projects describe "$PROJECT" --format='value(projectNumber)' >/dev/null ||
   stop "The project $PROJECT is not there, or the deployer may not see it." \
     "Is it the right one? Then run: $BOOTSTRAP"

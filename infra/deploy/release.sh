@@ -1,120 +1,148 @@
 #!/usr/bin/env bash
 # Brings the new image in: store, then the relay without traffic, checked and then given 10, 50 and
-# 100 %, watched in between; then the rest. Whatever fails until the relay has all traffic takes
-# store and relay back by itself.
+# 100 %, checked and watched in between; then the rest. Whatever fails until the relay has all
+# traffic takes store and relay back by itself.
+# No function here stands before || or in a condition, but for those that say that they may: bash
+# would go on after a failure inside it.
 set -euo pipefail
 # shellcheck source=infra/deploy/words.sh
 source infra/deploy/words.sh
 
 image=$(<"$STATE/image")
 reason='The release was interrupted.'
-released=
+look='resource.labels.service_name="relay" AND severity>=WARNING'
+# What a failure ends with; nothing once all is done.
+ends=go_back
 
 old() {
   cat "$STATE/$1.old" 2>/dev/null || true
 }
 
+stopped() {
+  printf '\nSTOPPED: %s\n' "$reason" >&2
+  printf '  %s\n' "$@" \
+    "Look: gcloud logging read '$look' --project=$PROJECT --freshness=1h --limit=50" "$AGAIN" >&2
+}
+
 go_back() {
-  local failed=
+  local failed='' service words
   for service in relay store; do
     [[ -n $(old "$service") ]] || continue
-    move "$service" --to-revisions="$(old "$service")=100" >/dev/null || failed+=" $service"
+    move "$service" "$(old "$service")=100" || failed+=" $service"
   done
-  printf '\nSTOPPED: %s\n' "$reason" >&2
   if [[ -n $failed ]]; then
-    printf '  Going back failed:%s. Do it now: infra/rollback.sh --project=%s --region=%s --to=stable\n' \
-      "$failed" "$PROJECT" "$REGION" >&2
+    words="Going back failed:$failed. Do it now: infra/rollback.sh --project=$PROJECT --region=$REGION --to=stable"
   elif [[ -n $(old relay) ]]; then
-    printf '  All traffic is on %s again.\n' "$(old relay)" >&2
+    words="All traffic is on $(old relay) again."
   else
-    printf '  There is no earlier version to go back to.\n' >&2
+    words='There is no earlier version to go back to.'
   fi
-  printf '  Look: %s\n  %s\n' \
-    "gcloud logging read 'resource.labels.service_name=\"relay\" AND severity>=WARNING' --project=$PROJECT --freshness=1h --limit=50" \
-    "$AGAIN" >&2
+  stopped "$words"
 }
-trap '[[ -n $released ]] || go_back' EXIT
 
-# Deploys a service without traffic; says the new revision and its own address.
+stay() {
+  stopped 'Relay and store have the new image and serve; the old and the new version get on with each other.'
+}
+trap '[[ -z $ends ]] || "$ends"' EXIT
+
+# Deploys a service without traffic: `new` is the revision, `url` its own address.
 candidate() {
+  local entry
+  reason="$1 does not start with the new image."
+  look="resource.labels.service_name=\"$1\" AND severity>=WARNING"
+  new='' url=''
   gcloud run deploy "$1" --project="$PROJECT" --region="$REGION" --quiet \
     --image="$image" --no-traffic --tag=candidate >/dev/null
-  traffic "$1" | awk -F, '$1 == "candidate" { print $3, $4 }'
+  entry=$(traffic "$1" | awk -F, '$1 == "candidate" { print $3, $4 }')
+  read -r new url <<<"$entry"
+  [[ -n $new && -n $url ]]
+  printf '%s\n' "$new" >"$STATE/$1.new"
+  say "$1: $new"
 }
 
 # A service that nobody connects to: the new revision takes all at once.
 replace() {
-  local new _
-  reason="$1 does not start with the new image."
-  read -r new _ < <(candidate "$1")
-  say "$1: $new"
-  move "$1" --to-revisions="$new=100" >/dev/null
-  printf '%s\n' "$new" >"$STATE/$1.new"
+  candidate "$1"
+  reason="The traffic of $1 could not be moved."
+  move "$1" "$new=100"
 }
 
 # Later runs and infra/rollback.sh find both versions by these tags.
 mark() {
   local tags
+  reason="The revisions of $1 could not be tagged."
   tags=stable=$(<"$STATE/$1.new")
   [[ -z $(old "$1") ]] || tags+=,previous=$(old "$1")
-  move "$1" --update-tags="$tags" --remove-tags=candidate >/dev/null
+  gcloud run services update-traffic "$1" --project="$PROJECT" --region="$REGION" --quiet \
+    --update-tags="$tags" --remove-tags=candidate >/dev/null
+}
+
+# Runs a command of the image to its end, as a job: its name, its account, seconds, its arguments,
+# and what the job has besides.
+job() {
+  local name=$1 account=$2 seconds=$3 arguments=$4
+  shift 4
+  look="resource.type=\"cloud_run_job\" AND resource.labels.job_name=\"$name\""
+  gcloud run jobs deploy "$name" --project="$PROJECT" --region="$REGION" --quiet --image="$image" \
+    --command=node --args="dist/functions/client/distrise.js,$name,$arguments" \
+    --service-account="distrise-$account@$PROJECT.iam.gserviceaccount.com" \
+    --max-retries=0 --task-timeout="${seconds}s" --execute-now --wait "$@"
 }
 
 # Inside the network, so that it reaches the revision also where only a load balancer may.
 check() {
   reason='The new relay does not do what it must (job check).'
-  gcloud run jobs deploy check --project="$PROJECT" --region="$REGION" --quiet --image="$image" \
-    --command=node --args="dist/functions/client/distrise.js,check,wss://${1#https://}" \
-    --service-account="distrise-probe@$PROJECT.iam.gserviceaccount.com" \
+  job check probe 300 "wss://${url#https://}" \
     --set-secrets=DISTRISE_SECRET_KEY=probe-key:latest \
-    --network=distrise --subnet=services --vpc-egress=all-traffic \
-    --max-retries=0 --task-timeout=300s --execute-now --wait
+    --network=distrise --subnet=services --vpc-egress=all-traffic
 }
 
+# Checks first: a relay that sleeps while nobody is connected writes nothing that could be judged.
 watch() {
-  reason="The new version does worse at $1 % of the traffic."
-  docker run --rm --network=cloudbuild --env="GOOGLE_CLOUD_PROJECT=$PROJECT" \
-    --env="METRICS_NAMESPACE=$ENVIRONMENT" "$image" \
-    node dist/functions/client/distrise.js health --since="$(date -u +%Y-%m-%dT%H:%M:%SZ)" --wait="$WATCH_SECONDS" \
-    "$(<"$STATE/relay.new")" "$(<"$STATE/store.new")"
+  local since
+  since=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+  check
+  reason="The new version does worse at $1 % of the traffic (job health)."
+  job health release "$((WATCH_SECONDS + 300))" \
+    "--since=$since,--wait=$WATCH_SECONDS,$new,$(<"$STATE/store.new")" \
+    --set-env-vars="GOOGLE_CLOUD_PROJECT=$PROJECT,METRICS_NAMESPACE=$ENVIRONMENT"
 }
 
 replace store
-
-reason='The relay does not start with the new image.'
-read -r new url < <(candidate relay)
-say "relay: $new at $url"
-printf '%s\n' "$new" >"$STATE/relay.new"
-check "$url"
+candidate relay
+check
 
 steps=(10 50)
 # The very first one has nobody whom it could disturb.
 [[ ! -f $STATE/first ]] || steps=()
 for percent in "${steps[@]}"; do
   reason="The traffic could not be moved to $percent %."
-  move relay --to-revisions="$new=$percent,$(old relay)=$((100 - percent))" >/dev/null
+  move relay "$new=$percent,$(old relay)=$((100 - percent))"
   say "relay: $percent %"
   watch "$percent"
 done
 reason='The traffic could not be moved to 100 %.'
-move relay --to-revisions="$new=100" >/dev/null
+move relay "$new=100"
 say 'relay: 100 %'
 watch 100
 mark store
 mark relay
-released=yes
 
-later() {
-  stop "$1 could not be brought to the new image." \
-    'Relay and store have it and serve; the old and the new version get on with each other.' "$AGAIN"
-}
+ends=stay
 for service in fetch upkeep probe; do
-  replace "$service" || later "$service"
-  mark "$service" || later "$service"
+  replace "$service"
+  mark "$service"
 done
-pools=$(gcloud beta run worker-pools list --project="$PROJECT" --region="$REGION" \
-  --format='value(metadata.name)') || later follow
-if grep -qxF follow <<<"$pools"; then
-  gcloud beta run worker-pools update follow --project="$PROJECT" --region="$REGION" --quiet \
-    --image="$image" || later follow
+reason='The worker pools could not be listed.'
+workers=$(pools)
+if grep -qxF follow <<<"$workers"; then
+  reason='follow could not be brought to the new image.'
+  look='resource.labels.worker_pool_name="follow" AND severity>=WARNING'
+  # Terraform has made this revision, of the new image.
+  new=$(gcloud beta run worker-pools describe follow --project="$PROJECT" --region="$REGION" \
+    --format='value(status.latestReadyRevisionName)')
+  [[ -n $new ]]
+  follow_as "$new"
+  say "follow: $new"
 fi
+ends=

@@ -1,5 +1,7 @@
 #!/bin/sh
 # Brings the project to what infra/*.tf says. Plain sh: the image of Terraform has no bash.
+# The services get a revision of the new image and the new environment, since neither need suit the
+# other's old one; hold.sh has tied all traffic to the revisions before.
 #   terraform.sh tables   what the migration needs: network, database, accounts, its job
 #   terraform.sh all      everything else
 #   terraform.sh alerts   after the very first release: alerts on the metrics that there are now
@@ -70,5 +72,8 @@ until apply "$@"; do
   sleep "${RETRY_SECONDS:-60}"
 done
 
-terraform output -raw relay_url >"$state/relay_url" 2>/dev/null || true
-terraform output -json dashboards >"$state/dashboards" 2>/dev/null || true
+# What the last step says; there is none of it before everything is.
+if [ "$part" != tables ]; then
+  terraform output -raw relay_url >"$state/relay_url"
+  terraform output -json dashboards >"$state/dashboards"
+fi

@@ -66,8 +66,8 @@ it('the scripts read just the variables that the steps get', () => {
 
 it('the steps keep their order: what can fail without harm comes first', () => {
   expect(plain.steps.map(({ id }) => id)).toEqual([
-    ...['preflight', 'test', 'image', 'hold', 'tables', 'migrate', 'terraform'],
-    ...['release', 'replay', 'alerts', 'tell'],
+    ...['preflight', 'lock', 'test', 'image', 'hold', 'tables', 'migrate', 'terraform'],
+    ...['release', 'replay', 'alerts', 'unlock', 'tell'],
   ]);
 });
 

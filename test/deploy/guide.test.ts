@@ -42,14 +42,15 @@ it('a new operator who types what the guide says gets through all of it', async 
     states[name] = name === 'Stop' ? operator.world.alive : seen(operator.world);
   }
   const [clone, second] = ['distrise-20261125025500', 'distrise-20261124030012'];
+  // Two revisions a release: Terraform's, and the one that takes the traffic.
   expect(states).toEqual({
     'From an empty project to a relay.': ['relay-00002-abc', 'distrise', 'personal'],
-    Change: ['relay-00003-abc', 'distrise', 'community'],
-    Upgrade: ['relay-00004-abc', 'distrise', 'community'],
-    'Roll back': ['relay-00003-abc', 'distrise', 'community'],
-    Restore: ['relay-00005-abc', clone, 'community'],
-    'Restore a backup': ['relay-00006-abc', second, 'community'],
-    'Back to the old instance': ['relay-00007-abc', 'distrise', 'community'],
+    Change: ['relay-00004-abc', 'distrise', 'community'],
+    Upgrade: ['relay-00006-abc', 'distrise', 'community'],
+    'Roll back': ['relay-00004-abc', 'distrise', 'community'],
+    Restore: ['relay-00008-abc', clone, 'community'],
+    'Restore a backup': ['relay-00010-abc', second, 'community'],
+    'Back to the old instance': ['relay-00012-abc', 'distrise', 'community'],
     Stop: false,
   });
   // What was accepted since is given to store when it writes to the other database already.

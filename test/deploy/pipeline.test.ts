@@ -90,13 +90,13 @@ it('an upgrade brings store in first, then the relay by 10, 50 and 100 %', async
   expect(code).toBe(0);
   expect(shifts().slice(-4)).toEqual([
     '--to-revisions=relay-00002-abc=100',
-    '--to-revisions=relay-00003-abc=10,relay-00002-abc=90',
-    '--to-revisions=relay-00003-abc=50,relay-00002-abc=50',
-    '--to-revisions=relay-00003-abc=100',
+    '--to-revisions=relay-00004-abc=10,relay-00002-abc=90',
+    '--to-revisions=relay-00004-abc=50,relay-00002-abc=50',
+    '--to-revisions=relay-00004-abc=100',
   ]);
-  expect(tags('relay')).toEqual({ stable: 'relay-00003-abc', previous: 'relay-00002-abc' });
+  expect(tags('relay')).toEqual({ stable: 'relay-00004-abc', previous: 'relay-00002-abc' });
   for (const service of ['store', 'fetch', 'upkeep', 'probe']) {
-    expect(traffic(service)).toEqual({ [`${service}-00003-abc`]: 100 });
+    expect(traffic(service)).toEqual({ [`${service}-00004-abc`]: 100 });
   }
   const order = operator.calls
     .filter(({ args, step }) => step === 'release' && args.join(' ').startsWith('run deploy'))
@@ -109,7 +109,7 @@ it('the image is deployed by its digest only', async () => {
   const images = operator.calls.flatMap(({ tool, args }) =>
     tool === 'gcloud' ? args.filter((arg) => arg.startsWith('--image=')) : [],
   );
-  expect(images.length).toBeGreaterThanOrEqual(7);
+  expect(images.length).toBeGreaterThanOrEqual(8);
   for (const image of images) expect(image).toMatch(/@sha256:[0-9a-f]{64}$/);
 });
 
@@ -229,12 +229,12 @@ const BACK: readonly [string, Fault, RegExp][] = [
   ],
   [
     'a bad error rate at 10 %',
-    failing('docker', '^run .* health', 'more than 1 % fail through our fault'),
+    failing('gcloud', 'run jobs deploy health', 'more than 1 % fail through our fault'),
     /does worse at 10 % of the traffic/,
   ],
   [
     'traffic that cannot be moved to 50 %',
-    failing('gcloud', 'to-revisions=relay-00003-abc=50', 'ABORTED'),
+    failing('gcloud', 'to-revisions=relay-00004-abc=50', 'ABORTED'),
     /could not be moved to 50 %/,
   ],
 ];
@@ -254,17 +254,17 @@ it.each(BACK)('%s takes relay and store back, and nothing later runs', async (_,
 });
 
 it('a release that was taken back goes through when its cause is gone', async () => {
-  await upgrade(failing('docker', '^run .* health', 'too slow', 1));
+  await upgrade(failing('gcloud', 'run jobs deploy health', 'too slow', 1));
   const { code } = await operator.submit();
   expect(code).toBe(0);
-  expect(traffic('relay')).toEqual({ 'relay-00004-abc': 100 });
-  expect(tags('relay')).toEqual({ stable: 'relay-00004-abc', previous: 'relay-00002-abc' });
+  expect(traffic('relay')).toEqual({ 'relay-00006-abc': 100 });
+  expect(tags('relay')).toEqual({ stable: 'relay-00006-abc', previous: 'relay-00002-abc' });
 });
 
 it('where going back fails too, it says with which command a person does it', async () => {
   operator.change((world) => {
     world.faults = [
-      failing('docker', '^run .* health', 'bad'),
+      failing('gcloud', 'run jobs deploy health', 'bad'),
       { ...failing('gcloud', 'relay .*=relay-00002-abc=100', 'away'), step: 'release' },
     ];
   });
@@ -274,7 +274,7 @@ it('where going back fails too, it says with which command a person does it', as
   operator.change((world) => {
     world.faults = [];
   });
-  expect(traffic('relay')).toEqual({ 'relay-00003-abc': 10, 'relay-00002-abc': 90 });
+  expect(traffic('relay')).toEqual({ 'relay-00004-abc': 10, 'relay-00002-abc': 90 });
   expect((await operator.type(command)).code).toBe(0);
   expect(traffic('relay')).toEqual({ 'relay-00002-abc': 100 });
 });
@@ -285,14 +285,14 @@ it('a run that died between two shifts is healed by the next one', async () => {
     const kept = relay?.traffic.filter(({ percent }) => percent === undefined) ?? [];
     const split = [
       { revision: 'relay-00002-abc', percent: 60 },
-      { revision: 'relay-00003-abc', percent: 40 },
+      { revision: 'relay-00004-abc', percent: 40 },
     ];
     if (relay !== undefined) relay.traffic = [...split, ...kept];
   });
   const { code, text } = await operator.submit();
   expect(code).toBe(0);
-  expect(text).toContain('relay stays on relay-00003-abc');
-  expect(traffic('relay')).toEqual({ 'relay-00004-abc': 100 });
+  expect(text).toContain('relay stays on relay-00004-abc');
+  expect(traffic('relay')).toEqual({ 'relay-00006-abc': 100 });
 });
 
 it('a first deployment that died after Terraform made the services goes on', async () => {
@@ -304,14 +304,151 @@ it('a first deployment that died after Terraform made the services goes on', asy
   expect(first.steps.at(-1)).toBe('release');
   const second = await operator.submit();
   expect(second.code).toBe(0);
-  expect(traffic('relay')).toEqual({ 'relay-00002-abc': 100 });
+  expect(traffic('relay')).toEqual({ 'relay-00003-abc': 100 });
   expect(operator.world.alerts).toBe(true);
 });
 
 it('a function that fails after the release leaves relay and store on the new version', async () => {
   const { code, text } = await upgrade(failing('gcloud', 'run deploy fetch', 'not ready'));
   expect(code).not.toBe(0);
-  expect(text).toMatch(/fetch could not be brought to the new image/);
-  expect(traffic('relay')).toEqual({ 'relay-00003-abc': 100 });
+  expect(text).toMatch(
+    /fetch does not start with the new image[\s\S]*Relay and store have the new image and serve/,
+  );
+  expect(traffic('relay')).toEqual({ 'relay-00004-abc': 100 });
   expect(traffic('fetch')).toEqual({ 'fetch-00002-abc': 100 });
+});
+
+const calls = () => operator.calls.map(({ tool, args }) => `${tool} ${args.join(' ')}`);
+
+it('each share of the traffic is checked before it is judged, so that a relay that sleeps has something to write', async () => {
+  await upgrade();
+  const of = ['jobs deploy check', 'jobs deploy health', 'update-traffic relay .*--to-revisions'];
+  const course = calls().flatMap((call) =>
+    of.flatMap((what, index) => (new RegExp(what).test(call) ? ['chs'[index]] : [])),
+  );
+  // The hold, the check without traffic, then 10, 50 and 100 %.
+  expect(course.join('')).toBe(`sc${'sch'.repeat(3)}`);
+});
+
+it('what Terraform makes gets no traffic before it is checked, also where all went to the latest', async () => {
+  operator.change(({ services: { relay } }) => {
+    const whole = { revision: 'relay-00002-abc', percent: 100, latest: true } as const;
+    if (relay !== undefined) relay.traffic = [whole, ...relay.traffic.slice(1)];
+  });
+  await upgrade();
+  const { calls: all } = operator;
+  const checked = all.findIndex(({ args }) => args.join(' ').startsWith('run jobs deploy check'));
+  const made = all.findIndex(
+    ({ step, tool, args }) => step === 'terraform' && tool === 'terraform' && args[0] === 'apply',
+  );
+  expect(made).toBeGreaterThan(0);
+  const served = new Set(all.slice(0, checked).flatMap(({ relay }) => relay ?? []));
+  expect([...served]).toEqual(['relay-00002-abc']);
+  expect(Object.keys(operator.world.services['relay']?.revisions ?? {})).toContain(
+    'relay-00003-abc',
+  );
+});
+
+it('a revision of the new environment that does not start ends the build with all traffic where it was', async () => {
+  const { code, steps } = await upgrade(failing('terraform', '^apply(?!.*-target)', 'not ready'));
+  expect([code, steps.at(-1)]).toEqual([1, 'terraform']);
+  expect(traffic('relay')).toEqual({ 'relay-00002-abc': 100 });
+});
+
+it('a relay that does not start is not mistaken for the candidate of an earlier run', async () => {
+  await upgrade(failing('gcloud', 'run jobs deploy health', 'too slow', 1));
+  expect(tags('relay')['candidate']).toBe('relay-00004-abc');
+  const { code } = await upgrade(failing('gcloud', 'run deploy relay', 'not ready'));
+  expect(code).not.toBe(0);
+  expect(traffic('relay')).toEqual({ 'relay-00002-abc': 100 });
+});
+
+it('a store that an earlier run died upon is no version to go back to', async () => {
+  await upgrade();
+  operator.change(({ services: { store } }) => {
+    if (store === undefined) return;
+    store.revisions['store-00005-abc'] = 'unchecked';
+    store.traffic = [
+      { revision: 'store-00005-abc', percent: 100 },
+      { revision: 'store-00005-abc', tag: 'candidate' },
+      { revision: 'store-00004-abc', tag: 'stable' },
+    ];
+  });
+  const { text } = await upgrade(failing('gcloud', 'run jobs deploy check', 'no'));
+  expect(text).toContain('store stays on store-00004-abc');
+  expect(traffic('store')).toEqual({ 'store-00004-abc': 100 });
+});
+
+it('traffic that has moved although gcloud says otherwise is no failure', async () => {
+  const { code, text } = await upgrade({
+    ...failing('gcloud', 'update-traffic relay .*--to-revisions', 'a newer revision is not ready'),
+    done: true,
+  });
+  expect(code).toBe(0);
+  expect(text).toContain('relay has moved all the same: relay-00004-abc=50,relay-00002-abc=50');
+});
+
+/** What fails once relay and store are through, and must not pass for a good end. */
+it.each([
+  ['a function that does not start', 'run deploy upkeep', /upkeep does not start/],
+  [
+    'traffic of a function that does not move',
+    'update-traffic fetch .*--to-rev.*00004',
+    /traffic of fetch/,
+  ],
+  ['traffic of a function that cannot be read', 'services describe probe', /probe does not start/],
+  ['tags that cannot be set', 'update-traffic fetch .*--update-tags', /fetch could not be tagged/],
+  ['worker pools that cannot be listed', 'worker-pools list', /worker pools could not be listed/],
+])('%s ends the build as failed', async (_, call, words) => {
+  const { code, text } = await upgrade({ ...failing('gcloud', call, 'no'), step: 'release' });
+  expect(code).not.toBe(0);
+  expect(text).toMatch(words);
+  expect(text).toContain('Relay and store have the new image and serve');
+  expect(traffic('relay')).toEqual({ 'relay-00004-abc': 100 });
+});
+
+describe('the worker follow', () => {
+  const instances = () => operator.world.follow?.traffic.map(({ revision }) => revision);
+  beforeEach(async () => {
+    operator.reset(ready);
+    await operator.type('infra/bootstrap.sh --project=my-relay-123 --profile=public --yes');
+    expect((await operator.submit()).code).toBe(0);
+    expect(instances()).toEqual(['follow-00001-abc']);
+  });
+
+  it('stays on its revision until everything else is through', async () => {
+    operator.change(({ faults, follow }) => {
+      faults.push(failing('gcloud', 'deploy fetch', 'no', 1));
+      // As Terraform leaves it where a first deployment dies.
+      const whole = { revision: 'follow-00001-abc', percent: 100, latest: true } as const;
+      if (follow !== undefined) follow.traffic = [whole];
+    });
+    expect((await operator.submit()).code).not.toBe(0);
+    expect(Object.keys(operator.world.follow?.revisions ?? {})).toHaveLength(2);
+    expect(instances()).toEqual(['follow-00001-abc']);
+    expect((await operator.submit()).code).toBe(0);
+    expect(instances()).toEqual(['follow-00003-abc']);
+  });
+
+  it('goes back with the services', async () => {
+    expect((await operator.submit()).code).toBe(0);
+    expect(instances()).toEqual(['follow-00002-abc']);
+    const back = 'infra/rollback.sh --project=my-relay-123 --region=us-central1';
+    const { code, text } = await operator.type(back);
+    expect({ code, text }).toMatchObject({ code: 0 });
+    expect(instances()).toEqual(['follow-00001-abc']);
+    expect(traffic('fetch')).toEqual({ 'fetch-00002-abc': 100 });
+    expect((await operator.type(`${back} --to=stable`)).code).toBe(0);
+    expect(instances()).toEqual(['follow-00002-abc']);
+  });
+
+  it('is not taken for absent where the pools cannot be listed', async () => {
+    const denied = { ...failing('gcloud', 'pools list', 'denied'), after: 1 };
+    operator.change((world) => void world.faults.push(denied));
+    expect((await operator.submit()).steps.at(-1)).toBe('hold');
+    const { code, text } = await operator.type(
+      'infra/rollback.sh --project=my-relay-123 --region=us-central1 --to=stable',
+    );
+    expect([code, text]).toEqual([1, expect.stringMatching(/Not moved: follow/)]);
+  });
 });

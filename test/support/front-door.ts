@@ -9,6 +9,9 @@ export class FrontDoor {
   readonly url: string;
   /** The port that new connections are led to. */
   leadsTo: number;
+  /** Further ports that take turns with it. */
+  alsoTo: readonly number[] = [];
+  #turn = 0;
   readonly #server: Server;
 
   private constructor(server: Server, port: number) {
@@ -23,7 +26,7 @@ export class FrontDoor {
     await once(server, 'listening');
     const door = new FrontDoor(server, port);
     server.on('connection', (client) => {
-      const instance = connect({ port: door.leadsTo, host: '127.0.0.1', noDelay: true });
+      const instance = connect({ port: door.#next(), host: '127.0.0.1', noDelay: true });
       for (const [one, other] of [
         [client, instance],
         [instance, client],
@@ -34,6 +37,12 @@ export class FrontDoor {
       }
     });
     return door;
+  }
+
+  #next(): number {
+    const ports = [this.leadsTo, ...this.alsoTo];
+    this.#turn += 1;
+    return ports[this.#turn % ports.length] as number;
   }
 
   close(): void {

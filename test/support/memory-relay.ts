@@ -29,6 +29,7 @@ const server = new RelayServer(configuration, {
   engine: new MemoryEngine(),
   verifier: await loadVerifier(),
   terms: new Terms({ configuration, software, metrics, log: silent }),
+  instance: 'memory',
   journey: new Journey({ log: silent, share: 0, monotonicMs: () => 0 }),
   log: silent,
   metrics,

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { Journey } from '../../functions/cloud/journey.ts';
 import type { Log } from '../../functions/cloud/log.ts';
 import { Registry } from '../../functions/cloud/metrics/registry.ts';
@@ -68,6 +69,7 @@ export async function startServer(
     terms,
     journey: new Journey({ log, share: configuration.LOG_TRACE_SAMPLE, monotonicMs }),
     log,
+    instance: `server-${randomUUID().slice(0, 8)}`,
     metrics,
     nowMs: Date.now,
     monotonicMs,

@@ -33,20 +33,39 @@ function make(name: string, made: World['databases'][string], world: World): str
   return '';
 }
 
+/** The generation of an object, 0 where it is not there, if it is one that the call allows. */
+function expected(generation = 0, flags: Call['flags']): number {
+  const wanted = flags['--if-generation-match'];
+  if (wanted === undefined || wanted === String(generation)) return generation;
+  throw new ToolFailure(
+    'HTTPError 412: At least one of the pre-conditions you specified did not hold',
+  );
+}
+
 export const BACKUP = 'projects/my-relay-123/backups/4f2c7a';
 
 export const KEPT: Readonly<Record<string, (call: Call, world: World) => string>> = {
   'storage ls': objects,
-  'storage cat': ({ words: [url = ''] }, world) =>
-    world.objects[existing(Object.keys(world.objects), url)] ?? '',
-  'storage cp': ({ words: [from, url = ''] }, world) => {
-    if (from !== '-') throw new ToolFailure('this stand-in copies standard input only');
-    hasBucket(url, world);
-    world.objects[url] = readFileSync(0, 'utf8');
+  'storage objects describe': ({ words: [name = ''] }, { objects }) =>
+    String(objects[existing(Object.keys(objects), name)]?.generation),
+  'storage cat': ({ words: [name = ''] }, { objects }) => {
+    const [url = '', generation] = name.split('#');
+    const object = objects[existing(Object.keys(objects), url)];
+    if (generation !== undefined && String(object?.generation) !== generation) {
+      throw new ToolFailure(`NOT_FOUND: ${name}`);
+    }
+    return object?.text ?? '';
+  },
+  'storage cp': ({ words: [from = '', to = ''], flags }, world) => {
+    hasBucket(to, world);
+    const generation = expected(world.objects[to]?.generation, flags);
+    const text = readFileSync(from, 'utf8').trimEnd();
+    world.objects[to] = { generation: generation + 1_000, text };
     return '';
   },
-  'storage rm': ({ words: [url = ''] }, world) => {
-    delete world.objects[existing(Object.keys(world.objects), url)];
+  'storage rm': ({ words: [name = ''], flags }, { objects }) => {
+    expected(objects[existing(Object.keys(objects), name)]?.generation, flags);
+    delete objects[name];
     return '';
   },
   'sql tiers list': (_, { regions }) =>

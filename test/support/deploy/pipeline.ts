@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
+import type { Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build } from 'esbuild';
 import { parse } from 'yaml';
+import { fillImages, pathOf } from './images.ts';
+import { clientScript, openStandIn } from './stand-in.ts';
 import { emptyWorld, type Recorded, readWorld, type World, writeWorld } from './world.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
@@ -24,6 +26,8 @@ export interface Build {
 export const readBuild = (): Build =>
   parse(readFileSync(join(ROOT, 'cloudbuild.yaml'), 'utf8')) as Build;
 
+type Environment = Readonly<Record<string, string>>;
+
 export interface Ended {
   readonly code: number;
   readonly text: string;
@@ -33,46 +37,29 @@ export interface BuildEnded extends Ended {
   readonly steps: readonly string[];
 }
 
-let bundled: Promise<string> | undefined;
-
-/** The stand-in is started a hundred times a test: as one file of JavaScript that is soon done. */
-function oneFile(): Promise<string> {
-  bundled ??= (async () => {
-    const outfile = join(await mkdtemp(join(tmpdir(), 'distrise-stand-in-')), 'stand-in.mjs');
-    await build({
-      entryPoints: [join(import.meta.dirname, 'stand-in.ts')],
-      outfile,
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      define: { 'import.meta.dirname': JSON.stringify(import.meta.dirname) },
-    });
-    return outfile;
-  })();
-  return bundled;
-}
-
 /** An operator's checkout and project, with stand-ins for the tools. */
 export class Operator {
   readonly folder: string;
-  #builds = 0;
 
-  private constructor(folder: string) {
+  readonly #server: Server;
+
+  private constructor(folder: string, server: Server) {
     this.folder = folder;
+    this.#server = server;
   }
 
   static async start(world = emptyWorld('my-relay-123', 'us-central1')): Promise<Operator> {
     const folder = await mkdtemp(join(tmpdir(), 'distrise-deploy-'));
     mkdirSync(join(folder, 'bin'));
-    const standIn = await oneFile();
+    const { server, port } = await openStandIn(folder);
     for (const tool of ['gcloud', 'docker', 'terraform', 'npm']) {
-      const script = `#!/bin/sh\nexec "${process.execPath}" "${standIn}" ${tool} "$@"\n`;
-      writeFileSync(join(folder, 'bin', tool), script, { mode: 0o755 });
+      writeFileSync(join(folder, 'bin', tool), clientScript(tool, port), { mode: 0o755 });
     }
+    fillImages(folder);
     const checkout = join(folder, 'checkout');
     cpSync(join(ROOT, 'infra'), join(checkout, 'infra'), { recursive: true });
     writeWorld(folder, world);
-    return new Operator(folder);
+    return new Operator(folder, server);
   }
 
   get world(): World {
@@ -100,54 +87,66 @@ export class Operator {
 
   /** Types a command. */
   type(command: string, stdin = ''): Promise<Ended> {
-    return this.#run('bash', ['--norc', '-c', command], {}, stdin);
+    const PATH = `${join(this.folder, 'bin')}:/usr/bin:/bin`;
+    return this.#run('bash', ['--norc', '-c', command], { PATH }, stdin);
   }
 
-  /** What `gcloud builds submit` does with cloudbuild.yaml. Each build has a folder of its own. */
-  async submit(given: Readonly<Record<string, string>> = {}): Promise<BuildEnded> {
+  /** Runs a command as a step of an image does, with what the image has and no more. */
+  runIn(image: string, command: string, args: readonly string[], env: Environment = {}) {
+    return this.#run(command, args, { PATH: pathOf(this.folder, image), ...env });
+  }
+
+  /**
+   * What `gcloud builds submit` does with cloudbuild.yaml. Each build has a folder of its own.
+   * @param diesAt the call of this build, from 1, after which all of it is gone at once.
+   */
+  async submit(given: Readonly<Record<string, string>> = {}, diesAt?: number): Promise<BuildEnded> {
     const { steps, substitutions, options } = readBuild();
-    this.#builds += 1;
+    const number = Object.keys(this.world.builds).length + 1;
+    const build = `build-${number}`;
     await rm(join(this.folder, 'checkout', '.deploy'), { recursive: true, force: true });
     const values: Record<string, string> = {
-      ...{ ...substitutions, _WATCH_SECONDS: '0', ...given },
-      ...{ PROJECT_ID: this.world.project, BUILD_ID: `build-${this.#builds}` },
+      ...{ ...substitutions, ...given },
+      ...{ PROJECT_ID: this.world.project, BUILD_ID: build, LOCATION: 'global' },
     };
-    const env = Object.fromEntries(
+    const env: Record<string, string> = Object.fromEntries(
       options.env.map((each) => {
         const [, name = '', value = ''] = /^(\w+)=(.*)$/.exec(each) ?? [];
         return [name, value.replace(/\$\{?(\w+)\}?/g, (_, key: string) => values[key] ?? '')];
       }),
     );
+    if (diesAt !== undefined) env['STAND_IN_DIES'] = String(this.calls.length + diesAt);
+    this.change(({ builds }) => {
+      builds[build] = 'WORKING';
+    });
     const ran: string[] = [];
     let text = '';
-    for (const { id, entrypoint, args } of steps) {
+    let code = 0;
+    for (const { id, name, entrypoint, args } of steps) {
       ran.push(id);
-      const ended = await this.#run(entrypoint, args, {
-        ...{ ...env, STAND_IN_STEP: id, RETRY_SECONDS: '0' },
-      });
+      const own = { ...env, STAND_IN_STEP: id, RETRY_SECONDS: '0' };
+      const ended = await this.runIn(name, entrypoint, args, own);
       text += ended.text;
-      if (ended.code !== 0) return { code: ended.code, text, steps: ran };
+      code = ended.code;
+      if (code !== 0) break;
     }
-    return { code: 0, text, steps: ran };
+    this.change(({ builds }) => {
+      builds[build] = code === 0 ? 'SUCCESS' : diesAt === undefined ? 'FAILURE' : 'CANCELLED';
+    });
+    return { code, text, steps: ran };
   }
 
   async close(): Promise<void> {
+    this.#server.close();
     await rm(this.folder, { recursive: true });
   }
 
-  #run(
-    command: string,
-    args: readonly string[],
-    env: Readonly<Record<string, string>>,
-    stdin = '',
-  ): Promise<Ended> {
+  #run(command: string, args: readonly string[], env: Environment, stdin = ''): Promise<Ended> {
     const child = spawn(command, args, {
       cwd: join(this.folder, 'checkout'),
-      env: {
-        PATH: `${join(this.folder, 'bin')}:/usr/bin:/bin`,
-        STAND_IN: this.folder,
-        ...env,
-      },
+      env,
+      // A group of its own, which a stand-in can end.
+      detached: true,
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     let text = '';

@@ -1,8 +1,9 @@
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import type { Call } from './commands.ts';
 import { applyDatabase, KEPT } from './kept.ts';
 import { existing, lines, ToolFailure } from './tool.ts';
-import type { Entry, World } from './world.ts';
+import type { Entry, Revisions, World } from './world.ts';
 
 type Answer = (call: Call, world: World) => string;
 
@@ -21,12 +22,17 @@ function serviceOf({ words: [name = ''] }: Call, world: World) {
   return { name, service };
 }
 
-/** A new revision; its number goes on from the last one. */
-function addRevision(name: string, image: string, world: World): string {
-  world.services[name] ??= { revisions: {}, traffic: [] };
-  const { revisions } = world.services[name];
-  const revision = `${name}-${String(Object.keys(revisions).length + 1).padStart(5, '0')}-abc`;
-  revisions[revision] = image;
+function followOf({ follow }: World): Revisions {
+  if (follow === undefined) throw new ToolFailure('NOT_FOUND: Cannot find worker pool [follow]');
+  return follow;
+}
+
+/** A new revision; its number goes on from the last one. What is not tied goes on to it. */
+function addRevision(name: string, image: string, of: Revisions): string {
+  const number = Object.keys(of.revisions).length + 1;
+  const revision = `${name}-${String(number).padStart(5, '0')}-abc`;
+  of.revisions[revision] = image;
+  of.traffic = of.traffic.map((entry) => (entry.latest ? { ...entry, revision } : entry));
   return revision;
 }
 
@@ -53,6 +59,7 @@ function moveTraffic(call: Call, world: World): string {
       return { revision: existing(revisions, revision), percent: Number(percent) };
     });
     service.traffic = [...shares, ...tags];
+    if (call.words[0] === 'relay') world.heard = [];
   }
   for (const [tag, revision] of pairsOf(flags['--update-tags'] ?? '')) {
     if (tag === '') continue;
@@ -178,7 +185,7 @@ const GCLOUD: Readonly<Record<string, Answer>> = {
   'run services delete': (call, { services }) => drop(services, call),
   'run deploy': (call, world) => {
     const { name, service } = serviceOf(call, world);
-    const revision = addRevision(name, call.flags['--image'] ?? '', world);
+    const revision = addRevision(name, call.flags['--image'] ?? '', service);
     const tag = call.flags['--tag'];
     if (tag !== undefined) {
       service.traffic = [...withoutTag(service.traffic, tag), { tag, revision }];
@@ -188,16 +195,52 @@ const GCLOUD: Readonly<Record<string, Answer>> = {
     }
     return '';
   },
-  'run jobs update': ({ words: [name], flags }, world) => {
-    world.jobs[existing(Object.keys(world.jobs), name)] = flags['--image'] ?? '';
-    return '';
+  'run revisions describe': ({ words: [name = ''] }, { services }) => {
+    const all = Object.assign({}, ...Object.values(services).map(({ revisions }) => revisions));
+    return all[existing(Object.keys(all), name)];
   },
   'run jobs execute': ({ words: [name] }, { jobs }) => existing(Object.keys(jobs), name),
-  'run jobs deploy': ({ words: [name = ''], flags }, { jobs }) => {
-    jobs[name] = flags['--image'] ?? '';
+  'run jobs deploy': (call, world) => {
+    const {
+      words: [name = ''],
+      flags,
+    } = call;
+    world.jobs[name] = flags['--image'] ?? '';
+    const args = flags['--args'] ?? '';
+    const tag = world.services['relay']?.traffic.find((entry) => entry.tag === 'candidate');
+    if (name === 'check' && args.includes('wss://candidate---relay') && tag !== undefined) {
+      world.heard = [...new Set([...world.heard, tag.revision])];
+    }
+    if (name === 'health') {
+      const relay = args.split(',').find((each) => each.startsWith('relay-'));
+      if (!world.heard.includes(relay ?? ''))
+        throw new ToolFailure(`${relay}: it writes no metrics`);
+    }
     return '';
   },
   'run jobs delete': (call, { jobs }) => drop(jobs, call),
+  'beta run worker-pools list': ({ flags: _ }, { follow }) => (follow ? 'follow' : ''),
+  'beta run worker-pools describe': ({ flags }, world) => {
+    const { revisions, traffic } = followOf(world);
+    return flags['--flatten'] === undefined
+      ? (Object.keys(revisions).at(-1) ?? '')
+      : lines(traffic.map(({ percent, revision }) => `${percent},${revision}`));
+  },
+  'beta run worker-pools update-instance-split': ({ flags }, world) => {
+    const follow = followOf(world);
+    const [[revision = '', percent] = []] = pairsOf(flags['--to-revisions'] ?? '');
+    existing(Object.keys(follow.revisions), revision);
+    follow.traffic = [{ revision, percent: Number(percent) }];
+    return '';
+  },
+  'beta run worker-pools revisions list': (_, world) =>
+    lines(
+      Object.entries(followOf(world).revisions)
+        .map((pair) => pair.join(','))
+        .toReversed(),
+    ),
+  'builds describe': ({ words: [name = ''] }, { builds }) =>
+    builds[existing(Object.keys(builds), name)] ?? '',
   ...KEPT,
 };
 
@@ -206,7 +249,7 @@ export const gcloud: Answer = (call, world) => {
   const isLocal = call.command.startsWith('config') || call.command.startsWith('storage');
   if (!isLocal) inProject(call, world);
   const region = call.flags['--region'];
-  if (region !== undefined && region !== world.region) {
+  if (region !== undefined && region !== world.region && !call.command.startsWith('builds')) {
     throw new ToolFailure(`NOT_FOUND: nothing in ${region}`);
   }
   return GCLOUD[call.command]?.(call, world) ?? '';
@@ -214,7 +257,28 @@ export const gcloud: Answer = (call, world) => {
 
 /** Answers like docker. */
 export const docker: Answer = ({ command, words: [name = ''] }) =>
-  command === 'inspect' ? `${name.split(':')[0]}@sha256:${'a'.repeat(64)}` : '';
+  command === 'inspect'
+    ? `${name.split(':')[0]}@sha256:${createHash('sha256').update(name).digest('hex')}`
+    : '';
+
+/** Whether a file of infra/ leaves the image of what it makes to others. */
+const leavesImage = (file: string): boolean =>
+  /ignore_changes = .*containers\[0\]\.image/.test(readFileSync(file, 'utf8'));
+
+/**
+ * A revision of what infra/ says now. Each version reads an environment of its own here, and an
+ * image that is given another one's does not start.
+ */
+function applyRevision(name: string, file: string, image: string, known: Revisions | undefined) {
+  const of = known ?? { revisions: {}, traffic: [{ revision: '', percent: 100, latest: true }] };
+  const latest = Object.values(of.revisions).at(-1);
+  if (latest === image) return of;
+  if (latest !== undefined && leavesImage(file)) {
+    throw new ToolFailure(`Revision of ${name} is not ready: the image refuses its environment`);
+  }
+  addRevision(name, image, of);
+  return of;
+}
 
 /** Answers like Terraform in infra/: what it does not find in these files it refuses. */
 export const terraform: Answer = (call, world) => {
@@ -242,11 +306,12 @@ export const terraform: Answer = (call, world) => {
   for (const name of values.keys()) {
     if (!variables.includes(`variable "${name}"`)) throw new ToolFailure(`no variable ${name}`);
   }
-  for (const file of call.all('-var-file')) {
+  const files = call.all('-var-file').map((file) => {
     if (!existsSync(file)) throw new ToolFailure(`no file ${file}`);
-  }
+    return readFileSync(file, 'utf8');
+  });
   const image = values.get('image') ?? '';
-  world.jobs['migrate'] ??= image;
+  world.jobs['migrate'] = image;
   applyDatabase(
     values.get('database_instance') ?? '',
     values.get('database_taken_in') === 'true',
@@ -255,15 +320,16 @@ export const terraform: Answer = (call, world) => {
   world.profile = /profiles\/(\w+)/.exec(call.all('-var-file')[0] ?? '')?.[1] ?? '';
   world.domain = values.get('domain') ?? '';
   world.networks = ['distrise'];
-  world.objects[`${world.state.bucket}/distrise/default.tfstate`] = '{}';
+  world.objects[`${world.state.bucket}/distrise/default.tfstate`] = { generation: 1, text: '{}' };
   if (flags['-target'] !== undefined) return '';
   world.schedules = ['fetch', 'upkeep'];
   for (const name of SERVICES) {
     world.pointed[name] = values.get('database_instance') ?? '';
-    if (world.services[name] !== undefined) continue;
-    const revision = addRevision(name, image, world);
-    const service = serviceOf({ ...call, words: [name] }, world);
-    service.service.traffic = [{ revision, percent: 100 }];
+    const file = name === 'relay' ? 'relay.tf' : 'functions.tf';
+    world.services[name] = applyRevision(name, file, image, world.services[name]);
+  }
+  if (files.some((text) => /^follow\s*=\s*true/m.test(text))) {
+    world.follow = applyRevision('follow', 'functions.tf', image, world.follow);
   }
   world.alerts ||= values.get('monitoring_policies') !== 'false';
   return '';

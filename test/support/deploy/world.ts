@@ -6,6 +6,14 @@ export interface Entry {
   readonly tag?: string;
   readonly percent?: number;
   readonly revision: string;
+  /** Not tied to the revision: goes on to each newer one that is ready. */
+  readonly latest?: true;
+}
+
+/** Revisions with their image, in the order in which they were made, and who has what share. */
+export interface Revisions {
+  revisions: Record<string, string>;
+  traffic: Entry[];
 }
 
 /** A call that goes wrong, and what the tool says. */
@@ -18,6 +26,8 @@ export interface Fault {
   readonly step?: string;
   /** How many such calls go well before. */
   readonly after?: number;
+  /** The tool does what it is asked for, and says all the same that it failed. */
+  readonly done?: true;
   /** How often; always where it is left out. */
   readonly times?: number;
 }
@@ -35,7 +45,15 @@ export interface World {
   accounts: string[];
   buckets: string[];
   repositories: string[];
-  services: Record<string, { revisions: Record<string, string>; traffic: Entry[] }>;
+  services: Record<string, Revisions>;
+  /** The worker `follow`, where there is one; instances instead of traffic. */
+  follow?: Revisions;
+  /** What the state bucket holds beside Terraform's state. */
+  objects: Record<string, { readonly generation: number; readonly text: string }>;
+  /** Builds with their status. */
+  builds: Record<string, string>;
+  /** Revisions that a client has spoken to since traffic moved last: these write metrics. */
+  heard: string[];
   /** Jobs with their image. */
   jobs: Record<string, string>;
   /** Those that Terraform applied alerts to are told apart. */
@@ -47,8 +65,6 @@ export interface World {
   quotas: Record<string, [limit: number, usage: number]>;
   networks: string[];
   schedules: string[];
-  /** Texts by their URL. */
-  objects: Record<string, string>;
   databases: Record<string, { readonly from?: string; readonly at?: string; runs: boolean }>;
   /** Which database the newest revision of each service knows. */
   pointed: Record<string, string>;
@@ -70,6 +86,10 @@ export interface Recorded {
   /** Why the real tool would not take these arguments. */
   readonly refused?: string;
   readonly failed?: boolean;
+  /** Whether the project is another one after it. */
+  readonly changed?: boolean;
+  /** Who had the relay's traffic after it. */
+  readonly relay?: readonly string[];
 }
 
 export const emptyWorld = (project: string, region: string): World => ({
@@ -83,6 +103,9 @@ export const emptyWorld = (project: string, region: string): World => ({
   buckets: [],
   repositories: [],
   services: {},
+  objects: {},
+  builds: {},
+  heard: [],
   jobs: {},
   alerts: false,
   billing: true,
@@ -93,7 +116,6 @@ export const emptyWorld = (project: string, region: string): World => ({
   quotas: { NETWORKS: [5, 1], SUBNETWORKS: [100, 1], SECURITY_POLICIES: [10, 0] },
   networks: [],
   schedules: [],
-  objects: {},
   databases: {},
   pointed: {},
   replays: [],

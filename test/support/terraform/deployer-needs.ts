@@ -82,9 +82,6 @@ export const GCLOUD_NEEDS: Needs = {
     { at: 'repository', methods: ['artifactregistry.projects.locations.repositories.get'] },
   ],
   'storage ls': [GCLOUD, { at: 'state', permissions: ['storage.objects.list'] }],
-  'storage cat': [GCLOUD, { at: 'state', permissions: ['storage.objects.get'] }],
-  'storage cp': [GCLOUD, { at: 'state', permissions: ['storage.objects.create'] }],
-  'storage rm': [GCLOUD, { at: 'state', permissions: ['storage.objects.delete'] }],
   // Who sees the project sees whether it is paid for (projects.getBillingInfo).
   'billing projects describe': [GCLOUD, { permissions: ['resourcemanager.projects.get'] }],
   'compute networks describe': [GCLOUD, { permissions: ['compute.networks.get'] }],
@@ -98,7 +95,6 @@ export const GCLOUD_NEEDS: Needs = {
   'run services describe': [GCLOUD, service('get')],
   'run services update-traffic': [GCLOUD, service('get', 'replaceService')],
   'run deploy': [GCLOUD, service('get', 'replaceService'), ACTS, IN_NETWORK],
-  'run jobs update': [GCLOUD, job('get', 'replaceJob'), ACTS, IN_NETWORK],
   'run jobs deploy': [
     GCLOUD,
     job('get', 'create', 'replaceJob', 'run'),
@@ -108,12 +104,23 @@ export const GCLOUD_NEEDS: Needs = {
   ],
   'run jobs execute': [GCLOUD, job('get', 'run'), { methods: ['run.namespaces.executions.get'] }],
   'beta run worker-pools list': [GCLOUD, { methods: ['run.namespaces.workerpools.list'] }],
-  'beta run worker-pools update': [
+  'beta run worker-pools describe': [GCLOUD, { methods: ['run.namespaces.workerpools.get'] }],
+  'beta run worker-pools update-instance-split': [
     GCLOUD,
     { methods: ['run.namespaces.workerpools.get', 'run.namespaces.workerpools.replaceWorkerPool'] },
+    // It puts the whole worker pool in place.
     ACTS,
     IN_NETWORK,
   ],
+  'builds describe': [GCLOUD, { permissions: ['cloudbuild.builds.get'] }],
+  'storage objects describe': [GCLOUD, { at: 'state', permissions: ['storage.objects.get'] }],
+  'storage cat': [GCLOUD, { at: 'state', permissions: ['storage.objects.get'] }],
+  // To put one in the place of another is to delete that one.
+  'storage cp': [
+    GCLOUD,
+    { at: 'state', permissions: ['storage.objects.create', 'storage.objects.delete'] },
+  ],
+  'storage rm': [GCLOUD, { at: 'state', permissions: ['storage.objects.delete'] }],
 };
 
 /** What the build does besides gcloud and Terraform's resources. */
@@ -129,7 +136,6 @@ export const BUILD_NEEDS: Needs = {
       ],
     },
   ],
-  'docker run: distrise health': [{ methods: ['monitoring.projects.timeSeries.list'] }],
   'terraform init: the state': [
     {
       at: 'state',

@@ -40,7 +40,7 @@ const git = (...args: string[]): string =>
 
 const names = git('ls-tree', '--name-only', 'HEAD', 'gcp/roles/')
   .split('\n')
-  .map((path) => /gcp\/roles\/(([a-z]+)\.\w+)\.json$/.exec(path))
+  .map((path) => /gcp\/roles\/(([a-z]+)(?:\.\w+)+)\.json$/.exec(path))
   .filter((found) => PRODUCTS.includes(found?.[2] ?? ''))
   .map((found) => `roles/${found?.[1]}`);
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect as connectTcp } from 'node:net';
+import { getPublicKey } from 'nostr-tools/pure';
 import { provePromises } from '../../../functions/client/promises.ts';
 import { connect } from '../../../functions/upstream/connection.ts';
 import { startServer, type TestServer } from '../../support/relay-server.ts';
@@ -96,4 +97,44 @@ it('an address where nobody listens ends the check with exit code 3', async () =
   const { code, stdout } = await runClient(['check', 'ws://127.0.0.1:9', '--timeout', '2']);
   expect(code).toBe(3);
   expect(stdout).toMatch(/^FAILED opens a connection/);
+});
+
+const linesOf = (stdout: string, sign: string) =>
+  stdout.split('\n').filter((line) => line.startsWith(sign));
+
+it('a relay that only listed keys may write to passes the check, which says what it left out', async () => {
+  const listed = await startServer({ RELAY_KEYS_ALLOWED: 'a'.repeat(64) });
+  const { code, stdout } = await runClient(['check', listed.webSocketUrl, '--timeout', '2']);
+  await listed.close();
+  expect(linesOf(stdout, 'FAILED')).toEqual([]);
+  expect(code).toBe(0);
+  const left = linesOf(stdout, '-     ');
+  expect(
+    left.filter((line) => /restricted: only public keys .* [0-9a-f]{64}\)$/.test(line)),
+  ).toEqual([
+    expect.stringContaining('delivers live'),
+    expect.stringContaining('takes an event'),
+    expect.stringContaining('finds it'),
+    expect.stringContaining('deletes it'),
+  ]);
+});
+
+it('a relay that asks for proof of work passes as well, and says that it has rules', async () => {
+  const asking = await startServer({ RELAY_POW_BITS: '40' });
+  const { code, stdout } = await runClient(['check', asking.webSocketUrl, '--timeout', '2']);
+  await asking.close();
+  expect(linesOf(stdout, 'FAILED')).toEqual([]);
+  expect(stdout).toMatch(/^- {5} takes an event: .*pow: /m);
+  expect(code).toBe(0);
+});
+
+it('a relay that refuses by a rule of which its document says nothing fails', async () => {
+  const banned = '5'.padStart(64, '0');
+  const silent = await startServer({ RELAY_KEYS_DENIED: getPublicKey(Buffer.from(banned, 'hex')) });
+  const { code, stdout } = await runClient(['check', silent.webSocketUrl, '--timeout', '2'], {
+    env: { DISTRISE_SECRET_KEY: banned },
+  });
+  await silent.close();
+  expect(stdout).toMatch(/^FAILED delivers live .*blocked: this public key is banned/m);
+  expect(code).toBe(1);
 });

@@ -151,11 +151,13 @@ describe('a probe', () => {
   });
 
   it('marks all that it publishes, and lets it end by itself', () => {
-    const { ephemeral, regular, deletion } = probeEvents(KEY, 1_800_000_000_000, 'n');
-    for (const { tags } of [ephemeral, regular, deletion]) {
+    const { live, stored, deletion } = probeEvents(KEY, 1_800_000_000_000, 'n');
+    for (const { tags } of [...live, ...stored, deletion]) {
       expect(tags).toContainEqual(['t', PROBE_TOPIC]);
       expect(tags).toContainEqual(['expiration', '1800003600']);
     }
-    expect(deletion.tags).toContainEqual(['e', regular.id]);
+    for (const { id } of [...live.slice(1), ...stored]) {
+      expect(deletion.tags).toContainEqual(['e', id]);
+    }
   });
 });

@@ -1,13 +1,16 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { generateSecretKey } from 'nostr-tools/pure';
+import type { NostrEvent } from '../../../functions/nostr/event.ts';
 import { connect } from '../../../functions/upstream/connection.ts';
 import { walk } from '../../../functions/upstream/walk.ts';
 import { type ProbeEvents, probeEvents } from '../../../functions/upstream/walk-events.ts';
 import type { ScriptedClient, ScriptedRelay } from '../../support/scripted-relay.ts';
 import { startSmallRelay } from '../../support/small-relay.ts';
 
-const TIMEOUT_MS = 300;
+const TIMEOUT_MS = 1_000;
 const events = probeEvents(generateSecretKey(), Date.now(), 'nonce');
+const [ephemeral, liveSpare] = events.live;
+const [regular, spare] = events.stored;
 
 /** What a broken relay does with a message; true where that is all. */
 type Fault = (message: readonly unknown[], client: ScriptedClient) => boolean;
@@ -21,14 +24,14 @@ let relay: ScriptedRelay | undefined;
 afterEach(() => relay?.close());
 
 /** A relay that keeps deletions, and otherwise has the given fault. */
-async function walkAt(fault: Fault = () => false, given: ProbeEvents = events) {
+async function walkAt(fault: Fault = () => false, given: ProbeEvents = events, restricted = false) {
   const deleted = new Set<string>();
   relay = await startSmallRelay([], {
     instead(message, client) {
       if (fault(message, client)) return true;
       const event = eventOf(message);
-      if (event?.kind === 5) deleted.add(given.regular.id);
-      if (!asksFor(message, given.regular.id) || !deleted.has(given.regular.id)) return false;
+      if (event?.kind === 5) for (const { id } of given.stored) deleted.add(id);
+      if (![...deleted].some((id) => asksFor(message, id))) return false;
       client.send(['EOSE', message[1]]);
       return true;
     },
@@ -41,19 +44,21 @@ async function walkAt(fault: Fault = () => false, given: ProbeEvents = events) {
   };
   return walk(given, TIMEOUT_MS, {
     connect: () => connect(url, { limits }),
+    saysRestricted: async () => restricted,
     monotonicMs: () => performance.now(),
     pause,
   });
 }
 
 const refuse =
-  (kind: number): Fault =>
+  (kinds: readonly number[], why = 'blocked: not today'): Fault =>
   (message, client) => {
     const event = eventOf(message);
-    if (event?.kind !== kind) return false;
-    client.send(['OK', event.id, false, 'blocked: not today']);
+    if (event === undefined || !kinds.includes(event.kind)) return false;
+    client.send(['OK', event.id, false, why]);
     return true;
   };
+const ALL = [ephemeral.kind, regular.kind, spare?.kind ?? 0, 5];
 const silentAt =
   (kind: number): Fault =>
   (message) =>
@@ -68,7 +73,7 @@ const keeps =
     return true;
   };
 const forgets: Fault = (message, client) => {
-  if (!asksFor(message, events.regular.id)) return false;
+  if (!asksFor(message, regular.id)) return false;
   client.send(['EOSE', message[1]]);
   return true;
 };
@@ -81,13 +86,13 @@ describe('the walk of a probe', () => {
   });
 
   it.each<[string, Fault, string, RegExp]>([
-    ['refuses the ephemeral event', refuse(events.ephemeral.kind), 'live', /refused: blocked/],
-    ['does not deliver it live', silentAt(events.ephemeral.kind), 'live', /./],
-    ['takes it and delivers nothing', keeps(events.ephemeral.kind), 'live', /did not arrive live/],
-    ['refuses the regular event', refuse(events.regular.kind), 'write', /refused: blocked/],
-    ['never answers it', silentAt(events.regular.kind), 'write', /OK within/],
+    ['refuses all events by a rule that it does not name', refuse(ALL), 'live', /refused: blocked/],
+    ['does not deliver it live', silentAt(ephemeral.kind), 'live', /./],
+    ['takes it and delivers nothing', keeps(ephemeral.kind), 'live', /did not arrive live/],
+    ['refuses the regular event', refuse([regular.kind], 'error: no'), 'write', /refused: error/],
+    ['never answers it', silentAt(regular.kind), 'write', /OK within/],
     ['does not find it again', forgets, 'read', /not found/],
-    ['refuses the deletion', refuse(5), 'delete', /refused: blocked/],
+    ['refuses the deletion', refuse([5]), 'delete', /refused: blocked/],
   ])('ends at a relay that %s', async (_, fault, step, reason) => {
     const { failure, times } = await walkAt(fault);
     expect(failure).toEqual({ step, reason: expect.stringMatching(reason) });
@@ -108,6 +113,37 @@ describe('the walk of a probe', () => {
       return true;
     });
     expect(failure).toEqual({ step: 'delete', reason: 'the deleted event is still there' });
+  });
+
+  it('publishes what the rules of the relay let through', async () => {
+    const report = await walkAt(refuse([ephemeral.kind, regular.kind]));
+    expect(report.failure).toBeUndefined();
+    expect(Object.keys(report.times)).toEqual(['open', 'live', 'write', 'read', 'delete']);
+    const taken = relay?.said('EVENT').map(([, event]) => (event as NostrEvent).id) ?? [];
+    expect(taken).toEqual(
+      [ephemeral, liveSpare, regular, spare, events.deletion].map((event) => event?.id),
+    );
+  });
+
+  it('leaves out what a relay with rules refuses, where it says that it has them', async () => {
+    const report = await walkAt(refuse(ALL, 'restricted: only members'), events, true);
+    expect(report.failure).toBeUndefined();
+    expect(Object.keys(report.times)).toEqual(['open']);
+    expect(report.untried).toEqual({
+      steps: ['live', 'write', 'read', 'delete'],
+      reason: expect.stringContaining('restricted: only members'),
+    });
+  });
+
+  it('leaves out the deletion alone where the rules refuse no more than that', async () => {
+    const report = await walkAt(refuse([5]), events, true);
+    expect(report.failure).toBeUndefined();
+    expect(report.untried?.steps).toEqual(['delete']);
+  });
+
+  it('takes no other refusal for a rule, whatever the relay says of itself', async () => {
+    const { failure } = await walkAt(refuse(ALL, 'error: try later'), events, true);
+    expect(failure?.step).toBe('live');
   });
 
   it('ends where no relay is', async () => {
