@@ -115,7 +115,8 @@ printf '%s\n' "$DATABASE stays as it is, and serves until the next build. That o
   "$new and gives store again what was accepted since $since."
 (($(seconds "$since") >= kept_since)) ||
   printf '%s\n' "NOT ALL OF THAT IS LEFT: the queue keeps seven days, so what was accepted before $(written $kept_since)" \
-    "and is not in $new is missing afterwards (it is in $DATABASE as long as you keep that)."
+    "and is not in $new is missing afterwards. It is in $DATABASE as long as you keep that, and in the" \
+    'archive, where one is kept (README, "The archive").'
 if [[ -z $yes ]]; then
   read -r -p 'Type yes to go on: ' answer
   [[ $answer == yes ]] || stop 'Nothing was done.'
@@ -124,7 +125,7 @@ fi
 if [[ -n $at ]]; then make; fi
 [[ $(state_of "$new") == RUNNABLE ]] || stop "There is no running instance $new."
 # In this order: to give it again without need does no harm.
-printf '%s\n' "$since" | put replay
+put replay "$since"
 old=$DATABASE DATABASE=$new
 write_choices
 printf '%s\n' '' "$new is there. Now, with the checkout of the version that runs:" \

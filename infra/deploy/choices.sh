@@ -29,19 +29,18 @@ choice() {
   sed -n "s/^$1=//p"
 }
 
-# Writes what it reads into the state bucket: put NAME <text. Through a file: a gcloud that ends
-# before it has read a pipe would end the script as well.
+# Writes an object of the state bucket: put NAME TEXT
 put() {
-  local file ended=0
+  local file
   file=$(mktemp)
-  cat >"$file"
-  gcloud storage cp "$file" "$(state_bucket)/$1" --quiet || ended=$?
-  rm -f "$file"
-  return "$ended"
+  printf '%s\n' "$2" >"$file"
+  gcloud storage cp "$file" "$(state_bucket)/$1" --quiet || return
+  rm "$file"
 }
 
-# Writes the variables of that name.
+# Writes the variables of those names.
 write_choices() {
-  local name
-  for name in "${CHOICES[@]}"; do printf '%s=%s\n' "$name" "${!name}"; done | put choices
+  local name text=''
+  for name in "${CHOICES[@]}"; do text+="$name=${!name}"$'\n'; done
+  put choices "${text%$'\n'}"
 }

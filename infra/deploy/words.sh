@@ -6,7 +6,7 @@ STATE=.deploy
 [[ -z ${BUILD:-} ]] || mkdir -p "$STATE"
 # What preflight found chosen wins over what the build was given, which it has compared.
 # shellcheck source=/dev/null
-[[ ! -f $STATE/choices ]] || source "$STATE/choices"
+[[ -z ${BUILD:-} || ! -f $STATE/choices ]] || source "$STATE/choices"
 
 say() {
   printf '%s\n' "$*"
