@@ -11,13 +11,19 @@ const KIND_EPHEMERAL = 20_911;
 const KIND_APPLICATION = 30_078;
 const KIND_DELETION = 5;
 
+/**
+ * Of the nonce, in the names of addressable events: of two versions from one second a relay keeps
+ * only one, so two probes must hardly ever share a name, and what can stay must have an end (4096).
+ */
+const NAME_CHARACTERS = 3;
+
 /** Should a deletion fail, the event still ends by itself (NIP-40). */
 const LIFE_SECONDS = 3_600;
 
 /**
  * The events of one probe; `nonce` makes them new each time. Of `live` and `stored` the first that
- * the relay's rules let through is published; the others are addressable, so that where no
- * deletion is taken one of them stays and not one a probe.
+ * the relay's rules let through is published; the others are addressable with few names, so that
+ * where no deletion is taken they do not grow without end.
  */
 export interface ProbeEvents {
   readonly live: readonly [NostrEvent, ...NostrEvent[]];
@@ -39,7 +45,11 @@ export function probeEvents(key: Uint8Array, nowMs: number, nonce: string): Prob
   const words = 'A probe of this relay by its operator. It is deleted at once.';
   const regular = sign(KIND_REGULAR, marksOf(nonce), words);
   const [seenLive, kept] = ['live', 'stored'].map((name) =>
-    sign(KIND_APPLICATION, marksOf(`${PROBE_TOPIC}-${name}`), `${words} ${nonce}`),
+    sign(
+      KIND_APPLICATION,
+      marksOf(`${PROBE_TOPIC}-${name}-${nonce.slice(0, NAME_CHARACTERS)}`),
+      words,
+    ),
   ) as [NostrEvent, NostrEvent];
   const deletable = [regular, seenLive, kept];
   return {

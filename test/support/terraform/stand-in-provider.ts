@@ -185,7 +185,7 @@ function found(type: string, id: string, types: Readonly<Record<string, BlockSch
   const bare = Object.fromEntries(
     Object.entries(types[type] ?? {}).map(([name, field]) => [name, isBlock(field) ? [] : null]),
   );
-  return { ...bare, id, name: id };
+  return { ...bare, id, name: id.split('/').at(-1) };
 }
 
 /** A value with what the cloud says of it; null, which means that it goes, stays null. */

@@ -150,6 +150,16 @@ describe('a probe', () => {
     ]);
   });
 
+  it('shares no address with a probe of the same second, of which a relay would keep one only', () => {
+    const names = ['a1b2', 'c3d4'].map((nonce) => {
+      const { live, stored } = probeEvents(KEY, 1_800_000_000_000, nonce);
+      return [...live.slice(1), ...stored.slice(1)].map(
+        ({ kind, tags }) => `${kind} ${tags.find(([name]) => name === 'd')?.[1]}`,
+      );
+    });
+    expect(new Set(names.flat()).size).toBe(4);
+  });
+
   it('marks all that it publishes, and lets it end by itself', () => {
     const { live, stored, deletion } = probeEvents(KEY, 1_800_000_000_000, 'n');
     for (const { tags } of [...live, ...stored, deletion]) {
