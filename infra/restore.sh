@@ -125,7 +125,7 @@ fi
 if [[ -n $at ]]; then make; fi
 [[ $(state_of "$new") == RUNNABLE ]] || stop "There is no running instance $new."
 # In this order: to give it again without need does no harm.
-put replay "$since"
+printf '%s\n' "$since" | put replay
 old=$DATABASE DATABASE=$new
 write_choices
 printf '%s\n' '' "$new is there. Now, with the checkout of the version that runs:" \

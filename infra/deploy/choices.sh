@@ -29,18 +29,19 @@ choice() {
   sed -n "s/^$1=//p"
 }
 
-# Writes an object of the state bucket: put NAME TEXT
+# Writes what it reads into the state bucket: put NAME <text. Through a file: a gcloud that ends
+# before it has read a pipe would end the script as well.
 put() {
-  local file
+  local file ended=0
   file=$(mktemp)
-  printf '%s\n' "$2" >"$file"
-  gcloud storage cp "$file" "$(state_bucket)/$1" --quiet || return
-  rm "$file"
+  cat >"$file"
+  gcloud storage cp "$file" "$(state_bucket)/$1" --quiet || ended=$?
+  rm -f "$file"
+  return "$ended"
 }
 
-# Writes the variables of those names.
+# Writes the variables of that name.
 write_choices() {
-  local name text=''
-  for name in "${CHOICES[@]}"; do text+="$name=${!name}"$'\n'; done
-  put choices "${text%$'\n'}"
+  local name
+  for name in "${CHOICES[@]}"; do printf '%s=%s\n' "$name" "${!name}"; done | put choices
 }

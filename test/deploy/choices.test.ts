@@ -102,7 +102,7 @@ it('a project that was deployed before choices were kept must be told all of the
 
 it('choices that hold something else than names are not taken in', async () => {
   operator.change((world) => {
-    world.objects[CHOICES] = { generation: 2, text: 'PROFILE=community\nDOMAIN=$(touch broken)' };
+    world.objects[CHOICES] = 'PROFILE=community\nDOMAIN=$(touch broken)\n';
   });
   const { code, text } = await operator.submit();
   expect(code).not.toBe(0);

@@ -42,7 +42,6 @@ it('a new operator who types what the guide says gets through all of it', async 
     states[name] = name === 'Stop' ? operator.world.alive : seen(operator.world);
   }
   const [clone, second] = ['distrise-20261125025500', 'distrise-20261124030012'];
-  // Two revisions a release: Terraform's, and the one that takes the traffic.
   expect(states).toEqual({
     'From an empty project to a relay.': ['relay-00002-abc', 'distrise', 'personal'],
     Change: ['relay-00004-abc', 'distrise', 'community'],

@@ -443,8 +443,10 @@ describe('the worker follow', () => {
   });
 
   it('is not taken for absent where the pools cannot be listed', async () => {
-    const denied = { ...failing('gcloud', 'pools list', 'denied'), after: 1 };
-    operator.change((world) => void world.faults.push(denied));
+    const denied = failing('gcloud', 'pools list', 'denied');
+    operator.change((world) => {
+      world.faults = ['hold', ''].map((step) => ({ ...denied, step }));
+    });
     expect((await operator.submit()).steps.at(-1)).toBe('hold');
     const { code, text } = await operator.type(
       'infra/rollback.sh --project=my-relay-123 --region=us-central1 --to=stable',

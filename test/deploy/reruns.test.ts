@@ -2,7 +2,7 @@ import { Operator } from '../support/deploy/pipeline.ts';
 import type { Revisions, World } from '../support/deploy/world.ts';
 
 /** Where a world has come to, with images by what they are: of the last build, or of one before. */
-function endOf({ services, follow, jobs, objects, alerts }: World, image: string) {
+function endOf({ services, follow, jobs, locks, alerts }: World, image: string) {
   const named = (of: string | undefined) => (of === image ? 'new' : 'old');
   const serving = ({ revisions, traffic }: Revisions) =>
     traffic
@@ -15,7 +15,7 @@ function endOf({ services, follow, jobs, objects, alerts }: World, image: string
     services: each(services, serving),
     follow: follow && serving(follow),
     jobs: each(jobs, named),
-    lock: Object.keys(objects).filter((name) => name.endsWith('.lock')),
+    lock: Object.keys(locks),
     alerts,
   };
 }

@@ -5,6 +5,16 @@ import type { World } from './world.ts';
 
 /** What holds something: objects in buckets, and databases. */
 
+const IF_GENERATION = '--if-generation-match';
+
+/** The generation of an object, 0 where it is not there, if it is the one that the call wants. */
+function expected(generation = 0, flags: Call['flags']): number {
+  if (flags[IF_GENERATION] === String(generation)) return generation;
+  throw new ToolFailure(
+    'HTTPError 412: At least one of the pre-conditions you specified did not hold',
+  );
+}
+
 const hasBucket = (url: string, { buckets }: World): string =>
   existing(buckets, url.split('/').slice(0, 3).join('/'));
 
@@ -33,39 +43,35 @@ function make(name: string, made: World['databases'][string], world: World): str
   return '';
 }
 
-/** The generation of an object, 0 where it is not there, if it is one that the call allows. */
-function expected(generation = 0, flags: Call['flags']): number {
-  const wanted = flags['--if-generation-match'];
-  if (wanted === undefined || wanted === String(generation)) return generation;
-  throw new ToolFailure(
-    'HTTPError 412: At least one of the pre-conditions you specified did not hold',
-  );
-}
-
 export const BACKUP = 'projects/my-relay-123/backups/4f2c7a';
 
 export const KEPT: Readonly<Record<string, (call: Call, world: World) => string>> = {
   'storage ls': objects,
-  'storage objects describe': ({ words: [name = ''] }, { objects }) =>
-    String(objects[existing(Object.keys(objects), name)]?.generation),
-  'storage cat': ({ words: [name = ''] }, { objects }) => {
+  'storage objects describe': ({ words: [name = ''] }, { locks }) =>
+    String(locks[existing(Object.keys(locks), name)]?.generation),
+  'storage cat': ({ words: [name = ''] }, { locks, objects: texts }) => {
     const [url = '', generation] = name.split('#');
-    const object = objects[existing(Object.keys(objects), url)];
-    if (generation !== undefined && String(object?.generation) !== generation) {
-      throw new ToolFailure(`NOT_FOUND: ${name}`);
-    }
-    return object?.text ?? '';
+    if (generation === undefined) return texts[existing(Object.keys(texts), url)] ?? '';
+    const lock = locks[existing(Object.keys(locks), url)];
+    if (String(lock?.generation) !== generation) throw new ToolFailure(`NOT_FOUND: ${name}`);
+    return lock?.text ?? '';
   },
-  'storage cp': ({ words: [from = '', to = ''], flags }, world) => {
-    hasBucket(to, world);
-    const generation = expected(world.objects[to]?.generation, flags);
-    const text = readFileSync(from, 'utf8').trimEnd();
-    world.objects[to] = { generation: generation + 1_000, text };
+  'storage cp': ({ words: [from = '', url = ''], flags }, world) => {
+    hasBucket(url, world);
+    const text = readFileSync(from, 'utf8');
+    if (flags[IF_GENERATION] === undefined) world.objects[url] = text;
+    else {
+      const generation = expected(world.locks[url]?.generation, flags);
+      world.locks[url] = { generation: generation + 1_000, text: text.trimEnd() };
+    }
     return '';
   },
-  'storage rm': ({ words: [name = ''], flags }, { objects }) => {
-    expected(objects[existing(Object.keys(objects), name)]?.generation, flags);
-    delete objects[name];
+  'storage rm': ({ words: [url = ''], flags }, { locks, objects: texts }) => {
+    if (flags[IF_GENERATION] === undefined) delete texts[existing(Object.keys(texts), url)];
+    else {
+      expected(locks[existing(Object.keys(locks), url)]?.generation, flags);
+      delete locks[url];
+    }
     return '';
   },
   'sql tiers list': (_, { regions }) =>

@@ -95,11 +95,6 @@ function answerTo({ tool, args, step, directory }: Asked, world: World): Answer 
   process.chdir(directory);
   try {
     if (fault === undefined) return { code: 0, text: run() };
-    if (fault.after) {
-      const left = { ...fault, after: fault.after - 1 };
-      world.faults = world.faults.map((each) => (each === fault ? left : each));
-      return { code: 0, text: run() };
-    }
     if (fault.done) run();
     const left = fault.times === undefined ? {} : { times: fault.times - 1 };
     world.faults = world.faults.map((each) => (each === fault ? { ...fault, ...left } : each));

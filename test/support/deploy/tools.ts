@@ -320,7 +320,7 @@ export const terraform: Answer = (call, world) => {
   world.profile = /profiles\/(\w+)/.exec(call.all('-var-file')[0] ?? '')?.[1] ?? '';
   world.domain = values.get('domain') ?? '';
   world.networks = ['distrise'];
-  world.objects[`${world.state.bucket}/distrise/default.tfstate`] = { generation: 1, text: '{}' };
+  world.objects[`${world.state.bucket}/distrise/default.tfstate`] = '{}';
   if (flags['-target'] !== undefined) return '';
   world.schedules = ['fetch', 'upkeep'];
   for (const name of SERVICES) {

@@ -24,10 +24,10 @@ export interface Fault {
   readonly says: string;
   /** In this step only. */
   readonly step?: string;
-  /** How many such calls go well before. */
-  readonly after?: number;
   /** The tool does what it is asked for, and says all the same that it failed. */
   readonly done?: true;
+  /** How many such calls go well before. */
+  readonly after?: number;
   /** How often; always where it is left out. */
   readonly times?: number;
 }
@@ -48,8 +48,8 @@ export interface World {
   services: Record<string, Revisions>;
   /** The worker `follow`, where there is one; instances instead of traffic. */
   follow?: Revisions;
-  /** What the state bucket holds beside Terraform's state. */
-  objects: Record<string, { readonly generation: number; readonly text: string }>;
+  /** Objects that are written only where nobody else has meanwhile, by their URL. */
+  locks: Record<string, { readonly generation: number; readonly text: string }>;
   /** Builds with their status. */
   builds: Record<string, string>;
   /** Revisions that a client has spoken to since traffic moved last: these write metrics. */
@@ -65,6 +65,8 @@ export interface World {
   quotas: Record<string, [limit: number, usage: number]>;
   networks: string[];
   schedules: string[];
+  /** Texts of the other objects by their URL. */
+  objects: Record<string, string>;
   databases: Record<string, { readonly from?: string; readonly at?: string; runs: boolean }>;
   /** Which database the newest revision of each service knows. */
   pointed: Record<string, string>;
@@ -103,7 +105,7 @@ export const emptyWorld = (project: string, region: string): World => ({
   buckets: [],
   repositories: [],
   services: {},
-  objects: {},
+  locks: {},
   builds: {},
   heard: [],
   jobs: {},
@@ -116,6 +118,7 @@ export const emptyWorld = (project: string, region: string): World => ({
   quotas: { NETWORKS: [5, 1], SUBNETWORKS: [100, 1], SECURITY_POLICIES: [10, 0] },
   networks: [],
   schedules: [],
+  objects: {},
   databases: {},
   pointed: {},
   replays: [],
