@@ -5,6 +5,7 @@ import { addressOf, eventText, type NostrEvent } from '../../functions/nostr/eve
 import type { Random } from './random.ts';
 import type { PlainFilter } from './slow-oracle.ts';
 import { authorOf, unsigned } from './unsigned.ts';
+import { until } from './until.ts';
 
 /** A made-up history of a relay, for answers that are compared with a slow oracle's. */
 
@@ -64,4 +65,21 @@ export async function writeHistory(pool: Pool, batch: readonly NostrEvent[]): Pr
     const change = { transaction, seq: result.seq, removed: result.removed };
     return { meta: { ...meta, outcome: 'stored' as const, change }, text };
   });
+}
+
+/**
+ * Resolves when the changes log gives all that is committed by now. Somebody else's transaction, such
+ * as an ANALYZE of autovacuum, holds it back for a moment.
+ */
+export async function untilLogged(pool: Pool): Promise<void> {
+  const { rows } = await pool.query<{ next: string }>(
+    'select pg_snapshot_xmax(pg_current_snapshot()) as next',
+  );
+  await until(
+    async () => {
+      const passed = 'select pg_snapshot_xmin(pg_current_snapshot()) >= $1::xid8 as passed';
+      return (await pool.query<{ passed: boolean }>(passed, [rows[0]?.next])).rows[0]?.passed;
+    },
+    { what: 'the transactions under way to end' },
+  );
 }

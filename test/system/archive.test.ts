@@ -14,7 +14,7 @@ import { fetchAll } from '../support/fetch-all.ts';
 import { runClient } from '../support/run-client.ts';
 import { signedEvent } from '../support/signed-events.ts';
 import { SocketClient } from '../support/socket-client.ts';
-import { startSystem, type System } from '../support/system.ts';
+import { type System, startSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
 const TIMEOUT_MS = 30_000;

@@ -1,6 +1,6 @@
 import type { PubSub } from '@google-cloud/pubsub';
-import { openPubSub, openRawPublisher } from '../../functions/cloud/pubsub.ts';
 import { openPostgres } from '../../functions/cloud/postgres.ts';
+import { openPubSub, openRawPublisher } from '../../functions/cloud/pubsub.ts';
 import { addSource, sourceById } from '../../functions/database/sources.ts';
 import type { Information } from '../../functions/relay/information.ts';
 import { secretKeyOf, signEvent } from '../support/keys.ts';

@@ -7,7 +7,7 @@ import { eventText, type NostrEvent } from '../../functions/nostr/event.ts';
 import type { ReplicaDoors } from '../../functions/relay/replica-reads.ts';
 import { type Cable, layCable } from '../support/cable.ts';
 import { type Follow, type FollowOptions, LIMIT_MAX, openFollow } from '../support/follow.ts';
-import { nextEvent, nextFilter, writeHistory } from '../support/history.ts';
+import { nextEvent, nextFilter, untilLogged, writeHistory } from '../support/history.ts';
 import { countOf } from '../support/metrics.ts';
 import {
   startPostgres,
@@ -320,6 +320,7 @@ describe('the replica and the primary', () => {
       const batch = Array.from({ length: random.below(12) + 1 }, () => nextEvent(random, events));
       events.push(...batch);
       const messages = await writeHistory(database.pool, batch);
+      await untilLogged(database.pool);
       const turn = random.below(6);
       if (turn === 0) await pause();
       if (turn === 1) await resume();

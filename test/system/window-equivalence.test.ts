@@ -1,7 +1,13 @@
 import { migrate } from '../../functions/database/migrate.ts';
 import type { NostrEvent } from '../../functions/nostr/event.ts';
 import { type Follow, LIMIT_MAX, openFollow } from '../support/follow.ts';
-import { type Message, nextEvent, nextFilter, writeHistory } from '../support/history.ts';
+import {
+  type Message,
+  nextEvent,
+  nextFilter,
+  untilLogged,
+  writeHistory,
+} from '../support/history.ts';
 import { createDatabase } from '../support/postgres.ts';
 import { randomOf } from '../support/random.ts';
 import { answer, remaining } from '../support/slow-oracle.ts';
@@ -55,6 +61,7 @@ describe(`the recent window (seed ${seed})`, () => {
         if (random.below(5) === 0) await follow.instance.follower.catchUp();
       }
     }
+    await untilLogged(pool);
     for (const follow of follows) {
       hearSome(follow, 1);
       await follow.instance.follower.catchUp();
