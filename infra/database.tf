@@ -84,7 +84,8 @@ locals {
 resource "google_sql_database_instance" "replica" {
   count = var.read_replica.nodes > 0 ? 1 : 0
 
-  name                 = "${var.database_instance}-replica"
+  # The name of an instance that was deleted is not free for a week.
+  name                 = "${var.database_instance}-${local.read_pool ? "pool" : "replica"}-${var.read_replica.name}"
   region               = var.region
   database_version     = google_sql_database_instance.main.database_version
   master_instance_name = google_sql_database_instance.main.name

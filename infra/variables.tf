@@ -175,8 +175,9 @@ variable "read_replica" {
     nodes = number
     tier  = optional(string, "")
     pool  = optional(number, 4)
+    name  = optional(string, "1")
   })
-  description = "A read replica of the database that answers REQs: nodes (0: none; more than 1 only with ENTERPRISE_PLUS, as a read pool), machine of each (the primary's by default), connections of each relay instance to it."
+  description = "A read replica of the database that answers REQs: nodes (0: none; more than 1 only with ENTERPRISE_PLUS, as a read pool), machine of each (the primary's by default), connections of each relay instance to it, and the end of its name, another one for one that is made anew within a week."
   default     = { nodes = 0 }
 
   validation {
@@ -192,6 +193,11 @@ variable "read_replica" {
   validation {
     condition     = var.read_replica.pool >= 1 && var.read_replica.pool <= 100
     error_message = "A relay instance has 1 to 100 connections to the replica."
+  }
+
+  validation {
+    condition     = can(regex("^[a-z0-9]{1,20}$", var.read_replica.name))
+    error_message = "The end of the replica's name is of 1 to 20 letters and digits."
   }
 }
 
@@ -360,5 +366,14 @@ variable "budget_steps" {
   validation {
     condition     = can(regex("^(off|[0-9]{1,2}([.][0-9]{1,4})?:(fetch|limits|read-only)(,[0-9]{1,2}([.][0-9]{1,4})?:(fetch|limits|read-only))*)$", var.budget_steps))
     error_message = "Steps are named like 0.8:fetch,0.9:limits,1.2:read-only; or off."
+  }
+
+  # Upkeep takes no others, and would not start.
+  validation {
+    condition = (
+      length(regexall("(^|,)0+([.]0+)?:", var.budget_steps)) == 0 &&
+      length(regexall(":[^,]+", var.budget_steps)) == length(distinct(regexall(":[^,]+", var.budget_steps)))
+    )
+    error_message = "A share is more than 0, and no step is given twice."
   }
 }

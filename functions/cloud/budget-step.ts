@@ -1,6 +1,6 @@
 /**
  * What the system does to cost less, each step by itself: fetch no longer visits other relays, the
- * relay gives less at once, the relay takes no events. A new step has its name here.
+ * relay gives less at once, the relay takes nothing but deletions. A new step has its name here.
  */
 export const BUDGET_STEPS = ['fetch', 'limits', 'read-only'] as const;
 export type BudgetStep = (typeof BUDGET_STEPS)[number];

@@ -12,6 +12,13 @@ export interface Spend {
   readonly publishedAt: Date;
 }
 
+/** Cloud Billing writes several times a day: what was said so long ago tells nothing of now. */
+const SPEND_VALID_MS = 3 * 86_400_000;
+
+/** True where nobody has said for days what was spent. */
+export const isStale = ({ publishedAt }: Spend, nowMs: number): boolean =>
+  nowMs - publishedAt.getTime() > SPEND_VALID_MS;
+
 /** The ladder as it stands. */
 export interface Budget {
   /** Undefined until the first notification. */
@@ -96,7 +103,8 @@ export type Reckon = (spend: Spend | undefined) => readonly BudgetStep[];
 
 /**
  * Takes a notification. One of an earlier period, and one that was published no later than what is
- * known, changes nothing.
+ * known, changes nothing. What is known counts for nothing where the other came days later: the
+ * budget has another period now.
  * @returns undefined for such a one.
  */
 export async function noteSpend(
@@ -118,11 +126,15 @@ export async function noteSpend(
 }
 
 const isNewer = (one: Spend, than: Spend): boolean => {
+  if (isStale(than, one.publishedAt.getTime())) return true;
   const later = one.intervalStart.getTime() - than.intervalStart.getTime();
   return later === 0 ? one.publishedAt > than.publishedAt : later > 0;
 };
 
-/** Has the steps follow from what is known by other rules: the configuration may be another one. */
+/**
+ * Has the steps follow from what is known anew: the configuration may be another one, or what was
+ * spent no longer known.
+ */
 export async function reckonAgain(pool: pg.Pool, reckon: Reckon): Promise<BudgetMove> {
   const known = await readBudget(pool);
   if (isSame(known.reckoned, reckon(known.spend))) return { before: known, after: known };

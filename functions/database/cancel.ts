@@ -7,8 +7,7 @@ const QUERY_CANCELED = '57014';
 /** How long to wait before asking again: the first request may come before the statement runs. */
 const AGAIN_MS = 50;
 
-/** A connection of its own a pool: the pool's may all be taken by what is to be cancelled. */
-const cancellers = new WeakMap<pg.Pool, pg.Pool>();
+const spares = new WeakMap<pg.Pool, pg.Pool>();
 
 /** By connection: which server it leads to, where its pool may lead to several. */
 const servers = new WeakMap<pg.PoolClient, string>();
@@ -18,11 +17,15 @@ export function nameServer(client: pg.PoolClient, startedAt: string): void {
   servers.set(client, startedAt);
 }
 
-function cancellerOf(pool: pg.Pool): pg.Pool {
-  let canceller = cancellers.get(pool);
-  if (canceller === undefined) {
+/**
+ * A connection of its own beside a pool, whose own may all be taken: by what is to be cancelled,
+ * or by work that says nothing of how the server is.
+ */
+export function spareOf(pool: pg.Pool): pg.Pool {
+  let spare = spares.get(pool);
+  if (spare === undefined) {
     const { options } = pool;
-    canceller = new pg.Pool({
+    spare = new pg.Pool({
       ...options,
       // node-pg hides these from enumeration.
       ...(options.password === undefined ? {} : { password: options.password }),
@@ -33,10 +36,10 @@ function cancellerOf(pool: pg.Pool): pg.Pool {
       allowExitOnIdle: true,
     });
     // An idle connection that breaks is replaced at the next use.
-    canceller.on('error', () => undefined);
-    cancellers.set(pool, canceller);
+    spare.on('error', () => undefined);
+    spares.set(pool, spare);
   }
-  return canceller;
+  return spare;
 }
 
 /**
@@ -51,13 +54,15 @@ export async function cancellable<T>(
   run: () => Promise<T>,
 ): Promise<T> {
   if (signal === undefined) return run();
+  // Nothing has been sent: the connection is as good as before.
+  if (signal.aborted) markHarmless(signal.reason);
   signal.throwIfAborted();
   let running = true;
   let cancelling: Promise<void> = Promise.resolve();
   const onAbort = (): void => {
     cancelling = (async () => {
       while (running) {
-        await requestCancel(cancellerOf(pool), client);
+        await requestCancel(spareOf(pool), client);
         await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
       }
     })().catch(() => undefined); // The statement then ends by its own time limit.

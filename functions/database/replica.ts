@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { nameServer } from './cancel.ts';
+import { nameServer, spareOf } from './cancel.ts';
 import type { LogPosition } from './changes.ts';
 import { type QueryOptions, queryEvents, type StoredEvent } from './read.ts';
 import { markHarmless } from './session.ts';
@@ -50,10 +50,17 @@ export async function queryReplica(
   return { events, position };
 }
 
-/** Resolves where the server answers. */
+/**
+ * Resolves where the server answers, however busy the pool is: beside it where it has no free
+ * place. Else through it, since it is the pool that renews a certificate that went stale.
+ */
 export async function askReplica(pool: pg.Pool): Promise<void> {
-  await pool.query('select pg_snapshot_xmin(pg_current_snapshot())');
+  const isFull = pool.idleCount === 0 && pool.totalCount >= pool.options.max;
+  await (isFull ? spareOf(pool) : pool).query('select pg_snapshot_xmin(pg_current_snapshot())');
 }
+
+/** True where as much waits for a connection of the pool as there are: more would wait twice. */
+export const isBusy = (pool: pg.Pool): boolean => pool.waitingCount >= pool.options.max;
 
 async function positionOf(
   client: pg.PoolClient,

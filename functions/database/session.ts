@@ -72,6 +72,10 @@ export const sqlStateOf = (error: unknown): string | undefined =>
     ? error.code
     : undefined;
 
+/** True for node-pg's word that no connection of the pool became free in time. */
+export const isPoolBusy = (error: unknown): boolean =>
+  error instanceof Error && error.message === 'timeout exceeded when trying to connect';
+
 /** Errors that say nothing of the connection on which they came up. */
 const harmless = new WeakSet<object>();
 

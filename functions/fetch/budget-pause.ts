@@ -13,6 +13,7 @@ export interface BudgetPauseParts {
 export class BudgetPause {
   readonly #parts: BudgetPauseParts;
   #held = false;
+  #everStepped = false;
 
   constructor(parts: BudgetPauseParts) {
     this.#parts = parts;
@@ -22,7 +23,9 @@ export class BudgetPause {
   async holds(): Promise<boolean> {
     const { read, metrics, log } = this.#parts;
     const steps = await read();
-    for (const step of BUDGET_STEPS) {
+    // Series cost: they are written from the first step on, which may never come.
+    this.#everStepped ||= steps.length > 0;
+    for (const step of this.#everStepped ? BUDGET_STEPS : []) {
       metrics.gauge('budget_step', { step }).set(Number(steps.includes(step)));
     }
     const holds = steps.includes('fetch');

@@ -25,9 +25,9 @@ import { distance, moment, percent } from './words.ts';
 
 const HELP = `
 Steps: fetch (no visits to other relays), limits (smaller limits and rates for clients), read-only
-(no events are taken). Cloud Billing tells several times a day what was spent; BUDGET_STEPS of upkeep
+(only deletions are taken). Cloud Billing tells several times a day what was spent; BUDGET_STEPS of upkeep
 says which steps follow. What is set here holds whatever is spent, until "set auto"; "set none" holds
-all steps off. Relays follow within seconds, fetch with its next visit.
+all steps off. Relays follow within half a minute, fetch with its next visit.
 
 Examples:
   distrise budget

@@ -1,5 +1,6 @@
 import type { Metrics, Recorder } from '../cloud/metrics/registry.ts';
 import { eventText, type NostrEvent, parseEvent } from '../nostr/event.ts';
+import { isDeletable } from '../nostr/kinds.ts';
 import { type Fault, faultOfEvent } from '../nostr/messages.ts';
 import { accept, type Result, refuse } from '../nostr/result.ts';
 import type { Verifier } from '../nostr/verify.ts';
@@ -44,11 +45,14 @@ export class Admission {
     const { policy, rates, terms, nowMs } = this.#parts;
     const hasty = rates?.event(address);
     if (hasty !== undefined) return refuse(faultOfEvent(given, hasty));
-    const { closedToEvents } = terms.now;
-    if (closedToEvents !== undefined) return refuse(faultOfEvent(given, closedToEvents));
     const shaped = parseEvent(given);
     if (!shaped.ok) return refuse(faultOfEvent(given, `invalid: ${shaped.reason}`));
     const event = shaped.value;
+    const { closedToEvents } = terms.now;
+    // Authors are owed the deletion of what was taken from them.
+    if (closedToEvents !== undefined && isDeletable(event.kind)) {
+      return refuse(faultOfEvent(event, closedToEvents));
+    }
     const text = eventText(event);
     const allowed = policy(event, {
       nowSeconds: Math.floor(nowMs() / 1_000),

@@ -15,7 +15,7 @@ import { listIds } from '../database/ids.ts';
 import { heartbeat } from '../database/instances.ts';
 import { queryEvents } from '../database/read.ts';
 import { loadRecent } from '../database/recent.ts';
-import { askReplica, queryReplica } from '../database/replica.ts';
+import { askReplica, isBusy, queryReplica } from '../database/replica.ts';
 import { storedVersions } from '../database/versions.ts';
 import type { EngineConfiguration } from './engine-configuration.ts';
 import type { Engine } from './engine-types.ts';
@@ -128,6 +128,7 @@ async function openReplica(
   const doors: ReplicaDoors = {
     query: (filter, options) => queryReplica(pool, filter, options),
     ask: () => askReplica(pool),
+    isBusy: () => isBusy(pool),
   };
   return { doors, close };
 }

@@ -81,7 +81,7 @@ export function assembleInstance(doors: InstanceDoors, limits: InstanceLimits): 
     new Unreplayed(
       {
         sink: feed,
-        isPending: (id) => pending.get(id) !== undefined,
+        pendingEntry: (id) => pending.get(id)?.entry,
         whenPassed: (work) => follower.whenPassed(work),
         monotonicMs,
       },
@@ -91,7 +91,10 @@ export function assembleInstance(doors: InstanceDoors, limits: InstanceLimits): 
   const primary = doors.queryStored;
   const replicaReads =
     unreplayed &&
-    new ReplicaReads({ replica, primary, unreplayed, monotonicMs, random, log, metrics });
+    new ReplicaReads({
+      ...{ replica, primary, unreplayed, monotonicMs, random, log, metrics },
+      deadlineMs: limits.queryDeadlineMs,
+    });
   const queryStored = replicaReads?.query ?? primary;
   const answers = new Answers(window, pending, queryStored, doors.storedVersions, limits);
   const inventory = new Inventory(pending, doors.listStored);

@@ -19,6 +19,8 @@ const FIRST_READ_MAX_MS = 20_000;
 const STOP_MAX_MS = 1_000;
 /** Log of failed reads: not more often than this. */
 const COMPLAIN_EVERY_MS = 30_000;
+/** The steps of the budget change a few times a month. */
+const BUDGET_EVERY_TURNS = 10;
 /** Upkeep sweeps after ten minutes of silence. */
 const HEARTBEAT_EVERY_MS = 60_000;
 
@@ -32,6 +34,7 @@ export class Poller {
   #running: Promise<void> = Promise.resolve();
   #complainedAt = Number.NEGATIVE_INFINITY;
   #beatAt = Number.NEGATIVE_INFINITY;
+  #turnsToBudget = 0;
 
   constructor(work: PollerWork, everyMs: number, log: Log) {
     this.#work = work;
@@ -78,8 +81,11 @@ export class Poller {
       if (this.#mayComplain(now)) this.#log.warning('the changes log could not be read', { error });
       return;
     }
+    this.#turnsToBudget -= 1;
+    if (this.#turnsToBudget > 0) return;
     try {
       await this.#work.readBudget();
+      this.#turnsToBudget = BUDGET_EVERY_TURNS;
     } catch (error) {
       if (!this.#mayComplain(now)) return;
       this.#log.warning('the steps of the budget could not be read', { error });

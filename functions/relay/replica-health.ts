@@ -17,7 +17,7 @@ const RETRY_MAX_MS = 30_000;
 export class ReplicaHealth {
   readonly #parts: ReplicaHealthParts;
   #present = true;
-  #asking = false;
+  #asking: Promise<void> | undefined;
   #stopped = false;
   #retry: NodeJS.Timeout | undefined;
   #waitMs = RETRY_FIRST_MS;
@@ -38,9 +38,10 @@ export class ReplicaHealth {
     this.#askLater();
   }
 
-  /** A query took long, which may be its own fault. */
-  suspect(): void {
-    if (this.#present && !this.#stopped) void this.#ask();
+  /** A query took long, which may be its own fault. Resolves to whether the replica is there. */
+  async suspect(): Promise<boolean> {
+    if (this.#present && !this.#stopped) await this.#ask();
+    return this.#present;
   }
 
   stop(): void {
@@ -56,9 +57,15 @@ export class ReplicaHealth {
     this.#retry.unref();
   }
 
-  async #ask(): Promise<void> {
-    if (this.#asking) return;
-    this.#asking = true;
+  /** One question at a time, for all who want to know. */
+  #ask(): Promise<void> {
+    this.#asking ??= this.#askNow().finally(() => {
+      this.#asking = undefined;
+    });
+    return this.#asking;
+  }
+
+  async #askNow(): Promise<void> {
     try {
       await inTime(this.#parts.ask());
       if (!this.#present) this.#parts.log.info('the read replica answers again');
@@ -67,8 +74,6 @@ export class ReplicaHealth {
     } catch (error) {
       if (this.#present) this.failed(error);
       else if (!this.#stopped) this.#askLater();
-    } finally {
-      this.#asking = false;
     }
   }
 }

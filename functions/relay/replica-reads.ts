@@ -4,7 +4,7 @@ import type { Counter, Metrics } from '../cloud/metrics/registry.ts';
 import type { LogPosition } from '../database/changes.ts';
 import type { StoredEvent } from '../database/read.ts';
 import { ReplicaBehind } from '../database/replica.ts';
-import { sqlStateOf } from '../database/session.ts';
+import { isPoolBusy, sqlStateOf } from '../database/session.ts';
 import { compareEvents } from '../nostr/event.ts';
 import type { Filter } from '../nostr/filter.ts';
 import { AnswerTooLarge } from './answer-bytes.ts';
@@ -21,34 +21,50 @@ export interface ReplicaDoors {
     filter: Filter,
     options: QueryStoredOptions & { readonly least: LogPosition },
   ): Promise<{ readonly events: readonly StoredEvent[]; readonly position: LogPosition }>;
-  /** Resolves where the replica answers. */
+  /** Resolves where the replica answers, whatever is under way there. */
   ask(): Promise<void>;
+  /** True where so much waits for it already that the primary is the quicker one. */
+  isBusy(): boolean;
 }
 
 export interface ReplicaReadsParts {
   readonly replica: ReplicaDoors;
   readonly primary: QueryStored;
   readonly unreplayed: Unreplayed;
+  /** What the answer to a REQ may take. */
+  readonly deadlineMs: number;
   readonly monotonicMs: () => number;
   readonly random: () => number;
   readonly log: Log;
   readonly metrics: Metrics;
 }
 
-/** What came of a query that might go to the replica; all but `answered` went to the primary. */
-type Outcome = 'answered' | 'behind' | 'away' | 'slow' | 'failed';
+/**
+ * What came of a query that might go to the replica; all but `answered` went to the primary.
+ * `unsure`: this instance does not know enough to correct the replica, which says nothing of it.
+ */
+type Outcome = 'answered' | 'behind' | 'unsure' | 'busy' | 'away' | 'slow' | 'failed';
 
-/** The primary is asked where the replica has not answered by then: it must yet have time. */
-const PATIENCE_MS = 2_000;
+/** A replica that has not answered by then is asked how it is; less where less time is given. */
+const PATIENCE_MAX_MS = 2_000;
 /** One line in so long about queries that the replica could not answer. */
 const LINE_EVERY_MS = 30_000;
 
+/** A SQLSTATE holds a digit, which tells it from EPIPE. */
+const SQLSTATE = /^(?=.*[0-9])[0-9A-Z]{5}$/;
 /**
  * Errors that say something of the replica itself: classes of no connection, no login, no room, a
- * server that ends or is broken, and all that is no verdict of PostgreSQL's. Not of it: a query
- * that got in the way of what is replayed (40001, 40P01), or was cancelled for its time (57014).
+ * server that ends or is broken, and those of sockets. Not of it: a query that got in the way of
+ * what is replayed (40001, 40P01), or was cancelled for its time (57014).
  */
-const GONE = /^(?!.{5}$)|^(08|28|3D|53|57P|58|XX)/;
+const GONE = /^(08|28|3D|53|57P|58|XX)/;
+
+function isGone(error: unknown): boolean {
+  const code = sqlStateOf(error);
+  if (code !== undefined) return !SQLSTATE.test(code) || GONE.test(code);
+  // What node-pg says of a lost connection has no code; nor have mistakes of ours.
+  return !(error instanceof TypeError || error instanceof RangeError);
+}
 
 /**
  * Answers what needs the database from a replica, as the primary would: with all that this instance
@@ -75,9 +91,6 @@ export class ReplicaReads {
     options.signal.throwIfAborted();
     this.#outcomes(typeof found === 'string' ? found : 'answered').add();
     if (typeof found !== 'string') return found;
-    if (found === 'behind') {
-      this.#complain('the read replica is too far behind; reads go to the primary', {});
-    }
     return this.#parts.primary(filter, { ...options, take: grow() });
   };
 
@@ -90,28 +103,54 @@ export class ReplicaReads {
     options: QueryStoredOptions,
     grow: () => (bytes: number) => void,
   ): Promise<readonly StoredEvent[] | Exclude<Outcome, 'answered'>> {
+    const { replica, deadlineMs, monotonicMs } = this.#parts;
     if (!this.#health.present) return 'away';
+    if (replica.isBusy()) return 'busy';
+    const patienceMs = Math.min(PATIENCE_MAX_MS, deadlineMs / 3);
     const patience = new AbortController();
-    const timer = setTimeout(() => patience.abort(new TooSlow()), PATIENCE_MS);
+    const giveUp = (): void => patience.abort(new TooSlow());
+    const timers = [
+      setTimeout(() => {
+        // A query that takes long goes on where the replica is well: twice would take longer.
+        void this.#health.suspect().then((present) => present || giveUp());
+      }, patienceMs),
+      // The primary must yet have time.
+      setTimeout(giveUp, deadlineMs / 2),
+    ];
+    const beganMs = monotonicMs();
     const signal = AbortSignal.any([options.signal, patience.signal]);
     try {
       // A server that hangs lets go of a query much later.
       return await Promise.race([aborted(signal), this.#ask(filter, { ...options, signal }, grow)]);
     } catch (error) {
-      if (options.signal.aborted || error instanceof AnswerTooLarge) throw error;
-      if (error instanceof ReplicaBehind) return 'behind';
-      if (error instanceof TooSlow) {
-        this.#health.suspect();
-        return 'slow';
+      // An earlier filter of the REQ may have taken its time.
+      if (options.signal.aborted && monotonicMs() - beganMs > patienceMs / 2) {
+        void this.#health.suspect();
       }
-      if (GONE.test(sqlStateOf(error) ?? '')) this.#health.failed(error);
-      else this.#complain('a query failed on the read replica; the primary is asked', { error });
-      return 'failed';
+      if (options.signal.aborted || error instanceof AnswerTooLarge) throw error;
+      return this.#outcomeOf(error);
     } finally {
-      clearTimeout(timer);
+      for (const timer of timers) clearTimeout(timer);
       // What has no more to do ends.
-      patience.abort(new TooSlow());
+      giveUp();
     }
+  }
+
+  #outcomeOf(error: unknown): Exclude<Outcome, 'answered'> {
+    if (error instanceof TooSlow) return 'slow';
+    if (isPoolBusy(error)) return 'busy';
+    if (error instanceof ReplicaBehind) {
+      this.#complain('the read replica is too far behind; reads go to the primary', {});
+      return 'behind';
+    }
+    if (error instanceof Unsure) {
+      const reason = error.message;
+      this.#complain('the read replica cannot be corrected; reads go to the primary', { reason });
+      return 'unsure';
+    }
+    if (isGone(error)) this.#health.failed(error);
+    else this.#complain('a query failed on the read replica; the primary is asked', { error });
+    return 'failed';
   }
 
   /** Nobody knows before how many rows are not to be shown; where some are, more are asked for. */
@@ -123,7 +162,7 @@ export class ReplicaReads {
     const { replica, unreplayed } = this.#parts;
     for (let wanted = limit; ; ) {
       const least = unreplayed.floor;
-      if (least === Number.POSITIVE_INFINITY) throw new ReplicaBehind('changes may be missing');
+      if (least === Number.POSITIVE_INFINITY) throw brokenLane();
       const take = unless(signal, grow());
       const { events, position } = await replica.query(filter, {
         limit: wanted,
@@ -133,12 +172,19 @@ export class ReplicaReads {
       });
       // From here on nothing is waited for, so that what is known is of one moment; and it must
       // reach down to what the replica had then.
-      if (position < unreplayed.floor) throw new ReplicaBehind('the replica fell behind');
+      const { floor } = unreplayed;
+      if (floor === Number.POSITIVE_INFINITY) throw brokenLane();
+      if (position < floor) throw new ReplicaBehind('the replica fell behind');
       const known = unreplayed.query(filter, limit, position);
       const left = events.filter((row) => !unreplayed.replaces(row, position));
       const last = events.length < wanted ? undefined : events.at(-1);
-      const found = merged(left, known, last);
-      if (last === undefined || found.length >= limit) return found.slice(0, limit);
+      const found = merged(left, known, last).slice(0, limit);
+      if (last === undefined || found.length >= limit) {
+        if (unreplayed.doubts(filter, found, limit)) {
+          throw new Unsure('the log has not told yet why an own event was refused');
+        }
+        return found;
+      }
       wanted += 2 * (events.length - left.length);
     }
   }
@@ -152,6 +198,9 @@ export class ReplicaReads {
 }
 
 class TooSlow extends Error {}
+class Unsure extends Error {}
+
+const brokenLane = (): Unsure => new Unsure('the log has not been read since the fast lane broke');
 
 function aborted(signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => {

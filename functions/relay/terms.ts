@@ -12,7 +12,7 @@ export interface TermsNow {
   readonly information: Information;
   readonly requests: RequestLimits;
   readonly rates: RateLimits;
-  /** Why no event is taken; undefined where events are. */
+  /** Why no event is taken but those that delete; undefined where others are, too. */
   readonly closedToEvents: string | undefined;
 }
 
@@ -24,7 +24,8 @@ export interface TermsParts {
   readonly log: Log;
 }
 
-const NO_EVENTS = 'restricted: the relay takes no events for now: its budget is used up';
+const NO_EVENTS =
+  'restricted: the relay takes nothing but deletions for now: its budget is used up';
 
 /** What the configuration allows, less what the steps of the budget take back. */
 export class Terms {
@@ -35,9 +36,6 @@ export class Terms {
   constructor(parts: TermsParts) {
     this.#parts = parts;
     this.#now = termsOf(parts, []);
-    for (const step of BUDGET_STEPS) {
-      parts.metrics.watch('budget_step', { step }, () => Number(this.#steps.includes(step)));
-    }
   }
 
   get now(): TermsNow {
@@ -50,6 +48,10 @@ export class Terms {
     if (steps.join() === before.join()) return;
     this.#steps = steps;
     this.#now = termsOf(this.#parts, steps);
+    // Series cost: they are written from the first step on, which may never come.
+    for (const step of BUDGET_STEPS) {
+      this.#parts.metrics.watch('budget_step', { step }, () => Number(this.#steps.includes(step)));
+    }
     const worse = steps.some((step) => !before.includes(step));
     const { log } = this.#parts;
     if (worse) log.warning('other terms hold for clients', { steps, before });

@@ -4,6 +4,7 @@ import type { StoredEvent } from '../database/read.ts';
 import type { Filter } from '../nostr/filter.ts';
 import { agesOut } from '../nostr/kinds.ts';
 import type { Lane } from './delivery-meter.ts';
+import { Doubts } from './doubts.ts';
 import { type Entry, entryBytes, entryOfText } from './entry.ts';
 import { EventIndex } from './event-index.ts';
 import type { FollowerSink } from './follower.ts';
@@ -17,8 +18,8 @@ export interface LagLimits {
 export interface UnreplayedParts {
   /** Who follows the changes besides; each call is passed on to it. */
   readonly sink: FollowerSink;
-  /** True for an event that this instance accepted and whose fate is not settled. */
-  readonly isPending: (id: string) => boolean;
+  /** An event that this instance accepted and whose fate is not settled. */
+  readonly pendingEntry: (id: string) => Entry | undefined;
   /** Calls back once everything that is committed by now has been told. */
   readonly whenPassed: (work: () => void) => void;
   readonly monotonicMs: () => number;
@@ -53,6 +54,8 @@ type Row = Pick<StoredEvent, 'id' | 'createdAt' | 'kind'>;
  * is not below `floor` is here with the state that holds in the end, so that a snapshot of a
  * replica at `floor` or later, corrected by it, holds all that this instance has told or been told.
  *
+ * Own events that were refused for a cause not yet told are kept besides (`Doubts`).
+ *
  * What is older than the allowance, or has no room, is forgotten, and the floor rises over it:
  * a replica that lags further cannot be used until it has come there.
  */
@@ -68,8 +71,7 @@ export class Unreplayed implements FollowerSink {
   #floor: LogPosition = Number.POSITIVE_INFINITY;
   /** False while changes may have been missed. */
   #whole = false;
-  /** Fates of our own events of which the cause has not been told yet. */
-  #doubts = 0;
+  readonly #doubts = new Doubts();
 
   constructor(parts: UnreplayedParts, limits: LagLimits) {
     this.#parts = parts;
@@ -82,7 +84,7 @@ export class Unreplayed implements FollowerSink {
    */
   get floor(): LogPosition {
     this.#forget();
-    return this.#whole && this.#doubts === 0 ? this.#floor : Number.POSITIVE_INFINITY;
+    return this.#whole ? this.#floor : Number.POSITIVE_INFINITY;
   }
 
   get bytes(): number {
@@ -105,6 +107,11 @@ export class Unreplayed implements FollowerSink {
       return found.length < limit;
     });
     return found;
+  }
+
+  /** True where an answer has to do with an own event that was refused for a cause not yet told. */
+  doubts(filter: Filter, found: readonly StoredEvent[], limit: number): boolean {
+    return this.#doubts.concern(filter, found, limit);
   }
 
   added(
@@ -152,13 +159,12 @@ export class Unreplayed implements FollowerSink {
    * version, a deletion) may be news to come: until then a replica could show what was before.
    */
   decided(id: string, outcome: Outcome): void {
-    const { sink, isPending, whenPassed } = this.#parts;
+    const { sink, pendingEntry, whenPassed } = this.#parts;
+    const entry = pendingEntry(id);
     // A duplicate stays pending until the log has passed the first copy.
-    if (outcome !== 'duplicate' && isPending(id) && !this.#notes.has(id)) {
-      this.#doubts += 1;
-      whenPassed(() => {
-        this.#doubts -= 1;
-      });
+    if (entry !== undefined && outcome !== 'duplicate' && !this.#notes.has(id)) {
+      this.#doubts.add(entry);
+      whenPassed(() => this.#doubts.remove(id));
     }
     sink.decided(id, outcome);
   }

@@ -3,7 +3,13 @@ import type { Log } from '../cloud/log.ts';
 import type { Metrics } from '../cloud/metrics/registry.ts';
 import type { Postgres } from '../cloud/postgres.ts';
 import { parsePush } from '../cloud/push.ts';
-import { type BudgetMove, noteSpend, type Reckon, reckonAgain } from '../database/budget.ts';
+import {
+  type BudgetMove,
+  isStale,
+  noteSpend,
+  type Reckon,
+  reckonAgain,
+} from '../database/budget.ts';
 import { parseNotification } from './budget-notification.ts';
 import { type BudgetRule, reckonSteps, shareOf } from './budget-rules.ts';
 import { JOB_DEADLINE_MS, type Job } from './jobs.ts';
@@ -24,7 +30,9 @@ export class Ladder {
 
   constructor(parts: LadderParts) {
     this.#parts = parts;
-    this.#reckon = (spend) => reckonSteps(parts.rules, spend);
+    // Where notifications have stopped, no later one could end a step.
+    this.#reckon = (spend) =>
+      reckonSteps(parts.rules, spend && isStale(spend, parts.nowMs()) ? undefined : spend);
   }
 
   /**
@@ -45,7 +53,7 @@ export class Ladder {
     else this.#tell(move);
   }
 
-  /** Each minute: what another configuration makes of it, and the metrics. */
+  /** Each minute: what another configuration or a long silence makes of it, and the metrics. */
   get job(): Job {
     return {
       name: 'budget',
@@ -59,7 +67,7 @@ export class Ladder {
   }
 
   #tell({ before, after }: BudgetMove): void {
-    const { metrics, log } = this.#parts;
+    const { metrics, log, nowMs } = this.#parts;
     for (const step of BUDGET_STEPS) {
       metrics.gauge('budget_step', { step }).set(Number(after.steps.includes(step)));
     }
@@ -67,7 +75,9 @@ export class Ladder {
     if (before.steps.join() === after.steps.join()) return;
     const worse = after.steps.some((step) => !before.steps.includes(step));
     const fields = { steps: after.steps, before: before.steps, ...after.spend };
-    if (worse) log.warning('steps of the budget changed', fields);
+    if (after.spend !== undefined && isStale(after.spend, nowMs())) {
+      log.warning('steps of the budget changed: for days nobody said what was spent', fields);
+    } else if (worse) log.warning('steps of the budget changed', fields);
     else log.info('steps of the budget changed', fields);
   }
 }

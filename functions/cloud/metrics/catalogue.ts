@@ -164,9 +164,10 @@ export const CATALOGUE = {
     unit: '1',
     description:
       'Queries for stored events where there is a read replica: answered by it, or left to the ' +
-      'primary, since the replica was behind, away or slow, or failed.',
+      'primary, since the replica was behind, busy, away or slow, or failed, or since this ' +
+      'instance did not know enough to correct it (unsure).',
     components: ['relay'],
-    labels: { outcome: ['answered', 'behind', 'away', 'slow', 'failed'] },
+    labels: { outcome: ['answered', 'behind', 'unsure', 'busy', 'away', 'slow', 'failed'] },
   },
   replica_lag_bytes: {
     kind: 'gauge',

@@ -1,7 +1,14 @@
+import pg from 'pg';
 import { cancellable, nameServer } from '../../../functions/database/cancel.ts';
 import { currentPosition } from '../../../functions/database/changes.ts';
 import { migrate } from '../../../functions/database/migrate.ts';
-import { queryReplica, ReplicaBehind } from '../../../functions/database/replica.ts';
+import {
+  askReplica,
+  isBusy,
+  queryReplica,
+  ReplicaBehind,
+} from '../../../functions/database/replica.ts';
+import { isPoolBusy } from '../../../functions/database/session.ts';
 import { writeEvents } from '../../../functions/database/write.ts';
 import { eventText } from '../../../functions/nostr/event.ts';
 import { createDatabase, type TestDatabase } from '../../support/postgres.ts';
@@ -17,6 +24,46 @@ afterAll(() => database.drop());
 
 const ask = (least: number, filter = {}) =>
   queryReplica(database.pool, filter, { limit: 10, least });
+
+const poolOf = (connectionTimeoutMillis: number) =>
+  new pg.Pool({ connectionString: database.url, max: 1, connectionTimeoutMillis });
+
+describe('a pool whose connections are all taken', () => {
+  it('is busy once as many wait as there are, while the server still says how it is', async () => {
+    const pool = poolOf(0);
+    const taken = await pool.connect();
+    expect(isBusy(pool)).toBe(false);
+    const waiting = queryReplica(pool, {}, { limit: 1, least: 0 });
+    expect(isBusy(pool)).toBe(true);
+    await askReplica(pool);
+    taken.release();
+    await waiting;
+    await pool.end();
+  });
+
+  it('tells that of a wait that was too long, which is nothing that the server said', async () => {
+    const pool = poolOf(1_000);
+    const taken = await pool.connect();
+    const asked = queryReplica(pool, {}, { limit: 1, least: 0 });
+    const error = await asked.catch((reason: unknown) => reason);
+    expect(isPoolBusy(error)).toBe(true);
+    taken.release();
+    await pool.end();
+  });
+
+  it('keeps its connection after a question that was given up while it waited', async () => {
+    const pool = poolOf(0);
+    const taken = await pool.connect();
+    const abort = new AbortController();
+    const { signal } = abort;
+    const waiting = queryReplica(pool, {}, { limit: 1, least: 0, signal });
+    abort.abort(new Error('given up'));
+    taken.release();
+    await expect(waiting).rejects.toThrow('given up');
+    expect(pool.idleCount).toBe(1);
+    await pool.end();
+  });
+});
 
 describe('a query of a server that may lag', () => {
   it('gives the rows and a position below which nothing is missing', async () => {

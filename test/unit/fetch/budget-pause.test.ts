@@ -6,11 +6,15 @@ import { recordingLog } from '../../support/recording-log.ts';
 
 describe('the pause of fetch', () => {
   it('holds while its step does, and is told in the log when it begins and ends', async () => {
-    let steps: readonly BudgetStep[] = ['limits'];
+    let steps: readonly BudgetStep[] = [];
     const metrics = new Registry('fetch');
     const { log, lines } = recordingLog();
     const pause = new BudgetPause({ read: async () => steps, metrics, log });
     expect(await pause.holds()).toBe(false);
+    expect(countOf(metrics, 'budget_step', { step: 'fetch' })).toBeUndefined();
+    steps = ['limits'];
+    expect(await pause.holds()).toBe(false);
+    expect(countOf(metrics, 'budget_step', { step: 'limits' })).toBe(1);
     expect(lines).toEqual([]);
     steps = ['fetch', 'limits'];
     expect([await pause.holds(), await pause.holds()]).toEqual([true, true]);

@@ -227,7 +227,10 @@ export const ALERT_CASES: readonly AlertCase[] = [
       store('database_wait', { pool: 'primary' }, late([2], [...many(2, 9), 6_000])),
       relay('database_wait', { pool: 'primary' }, always([2])),
     ],
-    quiet: [store('database_wait', { pool: 'primary' }, always([...fast, ...many(400, 10)]))],
+    quiet: [
+      store('database_wait', { pool: 'primary' }, always([...fast, ...many(400, 10)])),
+      relay('database_wait', { pool: 'replica' }, always([6_000])),
+    ],
   },
   {
     alert: 'budget-steps',

@@ -5,6 +5,7 @@ import { PROFILE_NAMES, type ProfileName } from '../../../functions/operate/prof
 import { parseProbeConfiguration } from '../../../functions/probe/configuration.ts';
 import { parseRelayConfiguration } from '../../../functions/relay/configuration.ts';
 import { parseStoreConfiguration } from '../../../functions/store/configuration.ts';
+import { parseBudgetRules } from '../../../functions/upkeep/budget-rules.ts';
 import { parseUpkeepConfiguration } from '../../../functions/upkeep/configuration.ts';
 import { parseMigrateConfiguration } from '../../../functions/upkeep/migrate-configuration.ts';
 import { allowedTo } from '../../support/terraform/permissions.ts';
@@ -397,6 +398,18 @@ const linesOf = (plan: Plan, title: string): number[] =>
     expect(environmentOf(plan, 'relay')['REPLICA_INSTANCE_CONNECTION_NAME']).toBe('');
   });
 
+  it('gives a replica that is made anew a name that is free', async () => {
+    const named = async (...variables: string[]) =>
+      (await planOf(known, 'community', ...variables)).get(
+        'google_sql_database_instance.replica[0]',
+      )?.['name'];
+    expect([
+      await named('read_replica={nodes=1}'),
+      await named('read_replica={nodes=1,name="2"}'),
+      await named('read_replica={nodes=1}', DATABASE_PLUS),
+    ]).toEqual(['distrise-replica-1', 'distrise-replica-2', 'distrise-pool-1']);
+  });
+
   it.each([
     ['a replica', 'read_replica={nodes=1}', [], { instance_type: 'READ_REPLICA_INSTANCE' }],
     [
@@ -460,6 +473,27 @@ const linesOf = (plan: Plan, title: string): number[] =>
     const version = plan.get('google_secret_manager_secret_version.key["probe"]');
     expect(version).toMatchObject({ secret_data_wo_version: '1' });
     expect(version?.['secret_data_wo'] ?? null).toBeNull();
+  });
+
+  it.each([
+    'off',
+    '0.8:limits',
+    '0.05:fetch,99:read-only',
+    '0:fetch',
+    '0.8:limits,00.0:fetch',
+    '0.8:fetch,0.9:fetch',
+    '0.8:sleep',
+    '0.8:fetch,',
+  ])('takes or refuses the steps %s as upkeep does', async (steps) => {
+    const planned = before.run(...planArguments('community', [`budget_steps=${steps}`]));
+    const taken = await planned.then(
+      () => true,
+      (error: Error) => {
+        expect(error.message).toMatch(/Steps are named like|A share is more than 0/);
+        return false;
+      },
+    );
+    expect(taken).toBe(parseBudgetRules(steps).ok);
   });
 
   it.each([

@@ -7,10 +7,14 @@ describe('the poller', () => {
     const held: string[] = [];
     let readings = 0;
     let beats = 0;
+    let turns = 0;
+    const turnsAt: number[] = [];
     const { log, lines } = recordingLog();
     const poller = new Poller(
       {
-        catchUp: async () => undefined,
+        catchUp: async () => {
+          turns += 1;
+        },
         askAgain: () => undefined,
         heartbeat: async () => {
           beats += 1;
@@ -18,6 +22,7 @@ describe('the poller', () => {
         async readBudget() {
           readings += 1;
           if (readings === 2) throw new Error('away');
+          turnsAt.push(turns);
           held.push(`reading ${readings}`);
         },
       },
@@ -29,6 +34,8 @@ describe('the poller', () => {
     await until(() => held.length >= 2, { what: 'a reading after the one that failed' });
     await poller.stop();
     expect(held.slice(0, 2)).toEqual(['reading 1', 'reading 3']);
+    // Each tenth time, but at once again where it failed.
+    expect(turnsAt.slice(0, 2)).toEqual([1, 12]);
     expect(lines.map(([level, message]) => [level, message])).toEqual([
       ['warning', 'the steps of the budget could not be read'],
     ]);

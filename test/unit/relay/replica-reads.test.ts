@@ -2,6 +2,7 @@ import { jest } from '@jest/globals';
 import { openLog } from '../../../functions/cloud/log.ts';
 import { Registry } from '../../../functions/cloud/metrics/registry.ts';
 import type { StoredEvent } from '../../../functions/database/read.ts';
+import { ReplicaBehind } from '../../../functions/database/replica.ts';
 import { eventText } from '../../../functions/nostr/event.ts';
 import { AnswerTooLarge } from '../../../functions/relay/answer-bytes.ts';
 import type { QueryStored } from '../../../functions/relay/answers.ts';
@@ -35,16 +36,20 @@ const deaf: FollowerSink = {
 const sqlError = (code: string) => Object.assign(new Error(code), { code });
 
 /** Reads whose replica and primary the test plays. */
-async function readsOf(query: ReplicaDoors['query'], primary?: QueryStored) {
+async function readsOf(
+  query: ReplicaDoors['query'],
+  primary?: QueryStored,
+  { deadlineMs = 10_000 }: { readonly deadlineMs?: number } = {},
+) {
   const metrics = new Registry('relay');
   const lines: string[] = [];
   const unreplayed = new Unreplayed(
-    { sink: deaf, isPending: () => false, whenPassed: nothing, monotonicMs: () => 0 },
+    { sink: deaf, pendingEntry: () => undefined, whenPassed: nothing, monotonicMs: () => 0 },
     { lagMs: 1_000, bytesMax: 1e6 },
   );
   await unreplayed.load();
   unreplayed.caughtUp();
-  const asked = { times: 0, fails: false };
+  const asked = { times: 0, fails: false, busy: false };
   const reads = new ReplicaReads({
     replica: {
       query,
@@ -52,10 +57,12 @@ async function readsOf(query: ReplicaDoors['query'], primary?: QueryStored) {
         asked.times += 1;
         if (asked.fails) throw sqlError('ECONNREFUSED');
       },
+      isBusy: () => asked.busy,
     },
     primary: primary ?? (async () => [ours]),
     unreplayed,
-    monotonicMs: () => 0,
+    deadlineMs,
+    monotonicMs: () => performance.now(),
     random: () => 0,
     log: openLog(
       { level: 'info', format: 'json', component: 'test' },
@@ -116,14 +123,114 @@ describe('reads from a replica', () => {
     },
   );
 
-  it('go to the primary where the replica is silent, which is then asked how it is', async () => {
+  it.each([
+    [10_000, 2_000],
+    [900, 300],
+  ])(
+    'go to the primary where the replica is silent to another question, too (deadline %i ms)',
+    async (deadlineMs, patienceMs) => {
+      jest.useFakeTimers();
+      const silent = () => new Promise<never>(nothing);
+      const { reads, ask, asked, lines, outcome } = await readsOf(silent, undefined, {
+        deadlineMs,
+      });
+      asked.fails = true;
+      const answer = ask();
+      await jest.advanceTimersByTimeAsync(patienceMs - 1);
+      expect(asked.times).toBe(0);
+      await jest.advanceTimersByTimeAsync(1);
+      expect(await answer).toEqual([ours]);
+      expect([outcome('slow'), asked.times]).toEqual([1, 1]);
+      expect(lines.filter((line) => line.includes('is away'))).toHaveLength(1);
+      reads.stop();
+    },
+  );
+
+  it('go on past that where the replica is well, and run once', async () => {
     jest.useFakeTimers();
-    const { reads, ask, asked, outcome } = await readsOf(() => new Promise(nothing));
+    const { reads, ask, asked, outcome } = await readsOf(async () => {
+      await new Promise((resolve) => setTimeout(resolve, 4_000));
+      return { events: [theirs], position: 10 };
+    });
     const answer = ask();
-    await jest.advanceTimersByTimeAsync(2_000);
-    expect(await answer).toEqual([ours]);
-    expect([outcome('slow'), asked.times]).toEqual([1, 1]);
+    await jest.advanceTimersByTimeAsync(4_000);
+    expect(await answer).toEqual([theirs]);
+    expect([outcome('answered'), outcome('slow'), asked.times]).toEqual([1, 0, 1]);
     reads.stop();
+  });
+
+  it('leave the primary half of the deadline', async () => {
+    jest.useFakeTimers();
+    const { reads, ask, outcome } = await readsOf(() => new Promise(nothing));
+    const answer = ask();
+    await jest.advanceTimersByTimeAsync(5_000);
+    expect(await answer).toEqual([ours]);
+    expect(outcome('slow')).toBe(1);
+    reads.stop();
+  });
+
+  it('have the replica asked how it is where a question was given up after a long wait', async () => {
+    jest.useFakeTimers();
+    const { reads, ask, abort, asked } = await readsOf(() => new Promise(nothing));
+    const answer = expect(ask()).rejects.toThrow('closed');
+    await jest.advanceTimersByTimeAsync(1_500);
+    abort.abort(new Error('closed'));
+    await answer;
+    expect(asked.times).toBe(1);
+    reads.stop();
+  });
+
+  it('go to the primary at once where the replica has much to do, which is not away', async () => {
+    const { ask, asked, outcome } = await readsOf(async () => ({ events: [theirs], position: 10 }));
+    asked.busy = true;
+    expect(await ask()).toEqual([ours]);
+    asked.busy = false;
+    expect(await ask()).toEqual([theirs]);
+    expect([outcome('busy'), outcome('answered'), asked.times]).toEqual([1, 1, 0]);
+  });
+
+  it('go to the primary where no connection became free in time, which is not away', async () => {
+    const errors = [new Error('timeout exceeded when trying to connect')];
+    const { ask, outcome } = await readsOf(async () => {
+      const error = errors.shift();
+      if (error !== undefined) throw error;
+      return { events: [theirs], position: 10 };
+    });
+    expect(await ask()).toEqual([ours]);
+    expect(await ask()).toEqual([theirs]);
+    expect([outcome('busy'), outcome('answered')]).toEqual([1, 1]);
+  });
+
+  it.each([
+    ['a mistake of ours', new TypeError('undefined is not a function'), 'answered'],
+    ['EPIPE', sqlError('EPIPE'), 'away'],
+    ['a lost connection', new Error('Connection terminated unexpectedly'), 'away'],
+  ])('take %s for what it is', async (_what, error, next) => {
+    jest.useFakeTimers();
+    const errors = [error];
+    const { reads, ask, outcome } = await readsOf(async () => {
+      const failure = errors.shift();
+      if (failure !== undefined) throw failure;
+      return { events: [theirs], position: 10 };
+    });
+    await ask();
+    await ask();
+    expect([outcome('failed'), outcome(next)]).toEqual([1, 1]);
+    reads.stop();
+  });
+
+  it('tell apart in the log what the replica lacks and what this instance does', async () => {
+    const lagging = await readsOf(async () => {
+      throw new ReplicaBehind('behind');
+    });
+    expect(await lagging.ask()).toEqual([ours]);
+    expect(lagging.outcome('behind')).toBe(1);
+    expect(lagging.lines.join()).toContain('too far behind');
+    const broken = await readsOf(async () => ({ events: [theirs], position: 10 }));
+    broken.unreplayed.gap();
+    expect(await broken.ask()).toEqual([ours]);
+    expect(broken.outcome('unsure')).toBe(1);
+    expect(broken.lines.join()).toContain('since the fast lane broke');
   });
 
   it('end with the question, and without asking the primary', async () => {

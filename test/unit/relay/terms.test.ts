@@ -106,7 +106,6 @@ describe('the steps of the budget', () => {
   it.each([
     ['a regular event', 1],
     ['an ephemeral one', 20_001],
-    ['a deletion', 5],
   ])('have %s refused by name while nothing may be written, and read on', async (_, kind) => {
     wire.send(['REQ', 'live', { kinds: [kind], limit: 0 }]);
     await wire.next('EOSE', 'live');
@@ -117,7 +116,7 @@ describe('the steps of the budget', () => {
       'OK',
       event.id,
       false,
-      'restricted: the relay takes no events for now: its budget is used up',
+      'restricted: the relay takes nothing but deletions for now: its budget is used up',
     ]);
     expect(relay.engine.published.some(({ id }) => id === event.id)).toBe(false);
     expect(await ask({ kinds: [7] })).toBe(8);
@@ -128,6 +127,18 @@ describe('the steps of the budget', () => {
     relay.terms.change([]);
     wire.send(['EVENT', event]);
     expect((await wire.next('OK', event.id))[2]).toBe(true);
+  });
+
+  it.each([
+    ['a deletion', 5],
+    ['a request to vanish', 62],
+  ])('have %s taken while nothing else may be written', async (_, kind) => {
+    relay.terms.change(['read-only']);
+    const tags = kind === 5 ? [['e', 'a'.repeat(64)]] : [['relay', 'ALL_RELAYS']];
+    const event = signEvent({ kind, created_at: now(), content: '', tags }, KEY);
+    wire.send(['EVENT', event]);
+    expect((await wire.next('OK', event.id)).slice(2)).toEqual([true, '']);
+    relay.terms.change([]);
   });
 
   it('stand in the log when they change, and in the metrics all the while', () => {

@@ -1,4 +1,5 @@
 import { eventText, type NostrEvent } from '../../../functions/nostr/event.ts';
+import { entryOf } from '../../../functions/relay/entry.ts';
 import type { FollowerSink } from '../../../functions/relay/follower.ts';
 import { Unreplayed } from '../../../functions/relay/unreplayed.ts';
 import { unsigned } from '../../support/unsigned.ts';
@@ -6,7 +7,10 @@ import { unsigned } from '../../support/unsigned.ts';
 const START = 10;
 
 /** With a clock and a follower that the test plays. */
-async function unreplayedOf(limits: { lagMs?: number; bytesMax?: number } = {}) {
+async function unreplayedOf(
+  limits: { lagMs?: number; bytesMax?: number } = {},
+  own: readonly NostrEvent[] = [],
+) {
   const clock = { nowMs: 0 };
   const told: string[] = [];
   const passing: (() => void)[] = [];
@@ -15,6 +19,7 @@ async function unreplayedOf(limits: { lagMs?: number; bytesMax?: number } = {}) 
     (...given: unknown[]) => {
       told.push([what, ...given].join(' '));
     };
+  const entries = new Map(own.map((event) => [event.id, entryOf(event, eventText(event))]));
   const sink: FollowerSink = {
     added: tell('added'),
     held: tell('held'),
@@ -30,7 +35,7 @@ async function unreplayedOf(limits: { lagMs?: number; bytesMax?: number } = {}) 
   const unreplayed = new Unreplayed(
     {
       sink,
-      isPending: (id) => id === 'ours',
+      pendingEntry: (id) => entries.get(id),
       whenPassed: (work) => passing.push(work),
       monotonicMs: () => clock.nowMs,
     },
@@ -45,6 +50,15 @@ async function unreplayedOf(limits: { lagMs?: number; bytesMax?: number } = {}) 
 }
 
 const rowOf = ({ id, kind, created_at: createdAt }: NostrEvent) => ({ id, kind, createdAt });
+
+const stored = (event: NostrEvent) => ({ ...rowOf(event), text: eventText(event) });
+
+/** Of one address, oldest first. */
+const versions = [1, 2, 3].map((n) => unsigned({ kind: 0, created_at: n })) as [
+  NostrEvent,
+  NostrEvent,
+  NostrEvent,
+];
 
 describe('what a replica may not have replayed', () => {
   it('is of no use before the log has been read, and after a break until it has', async () => {
@@ -102,16 +116,42 @@ describe('what a replica may not have replayed', () => {
     expect(unreplayed.replaces(rowOf(note), 20)).toBe(false);
   });
 
-  it('is in doubt while an own event was refused and the log has not told why', async () => {
-    const { unreplayed, passing, told } = await unreplayedOf();
-    unreplayed.decided('of others', 'superseded');
-    unreplayed.decided('ours', 'duplicate');
+  it('is in doubt where an own event was refused, until the log has told why', async () => {
+    const [older, own, newer] = versions;
+    const { unreplayed, passing, told } = await unreplayedOf({}, [own]);
+    const doubts = (found: readonly NostrEvent[]) => unreplayed.doubts({}, found.map(stored), 10);
+    unreplayed.decided(newer.id, 'superseded');
+    unreplayed.decided(own.id, 'duplicate');
+    expect([doubts([older]), doubts([])]).toEqual([false, false]);
+    unreplayed.decided(own.id, 'superseded');
+    expect([doubts([older]), doubts([]), doubts([newer])]).toEqual([true, true, false]);
     expect(unreplayed.floor).toBe(START);
-    unreplayed.decided('ours', 'superseded');
-    expect(unreplayed.floor).toBe(Number.POSITIVE_INFINITY);
     for (const work of passing) work();
-    expect(unreplayed.floor).toBe(START);
+    expect([doubts([older]), doubts([])]).toEqual([false, false]);
     expect(told.filter((line) => line.startsWith('decided'))).toHaveLength(3);
+  });
+
+  it('is in no doubt by that for other filters, other authors and events below the limit', async () => {
+    const [, own] = versions;
+    const { unreplayed } = await unreplayedOf({}, [own]);
+    unreplayed.decided(own.id, 'superseded');
+    const [note, later] = [unsigned(), unsigned({ created_at: own.created_at + 60 })];
+    const kinds = (...wanted: number[]) => ({ kinds: wanted });
+    expect(unreplayed.doubts(kinds(1), [note].map(stored), 10)).toBe(false);
+    expect(unreplayed.doubts(kinds(0, 1), [later].map(stored), 2)).toBe(true);
+    expect(unreplayed.doubts(kinds(0, 1), [later].map(stored), 1)).toBe(false);
+    expect(unreplayed.doubts({ authors: ['f'.repeat(64)] }, [], 10)).toBe(false);
+  });
+
+  it('is in doubt where a refused deletion names a row, and by no other refused event', async () => {
+    const [target, other] = [unsigned(), unsigned({ content: 'b' })];
+    const deletion = unsigned({ kind: 5, tags: [['e', target.id]] });
+    const { unreplayed } = await unreplayedOf({}, [deletion, other]);
+    unreplayed.decided(other.id, 'deleted');
+    expect(unreplayed.doubts({}, [stored(target)], 10)).toBe(false);
+    unreplayed.decided(deletion.id, 'refused');
+    expect(unreplayed.doubts({}, [stored(target)], 10)).toBe(true);
+    expect(unreplayed.doubts({}, [stored(other)], 10)).toBe(false);
   });
 
   it('is passed on as it was told', async () => {

@@ -20,13 +20,13 @@ beforeEach(async () => {
 });
 afterEach(() => database.drop());
 
-function ladder(rules = '0.8:fetch,0.9:limits,1.2:read-only') {
+function ladder(rules = '0.8:fetch,0.9:limits,1.2:read-only', nowMs = NOW) {
   const parsed = parseBudgetRules(rules);
   if (!parsed.ok) throw new Error(parsed.reason);
   const metrics = new Registry('upkeep');
   const { log, lines } = recordingLog();
   const { pool } = database;
-  const it = new Ladder({ pool, rules: parsed.value, metrics, log, nowMs: () => NOW });
+  const it = new Ladder({ pool, rules: parsed.value, metrics, log, nowMs: () => nowMs });
   const hear = (cost: number, { at = 0, month = NOVEMBER } = {}) =>
     it.hear(push({ costAmount: cost, budgetAmount: 100, costIntervalStart: month }, at));
   const run = () => it.job.run(new AbortController().signal);
@@ -83,6 +83,30 @@ describe('the budget ladder', () => {
       steps: ['fetch', 'limits'],
     });
     expect(await readBudgetChanges(database.pool, 10)).toHaveLength(1);
+  });
+
+  it('ends a step with a warning where nobody has said for three days what was spent', async () => {
+    await ladder().hear(95, { at: 0 });
+    const days = (count: number) => ladder(undefined, NOW + count * 86_400_000);
+    await days(3).run();
+    expect(await steps()).toEqual(['fetch', 'limits']);
+    const later = days(3.01);
+    await later.run();
+    expect(await steps()).toEqual([]);
+    expect(later.lines).toEqual([
+      [
+        'warning',
+        'steps of the budget changed: for days nobody said what was spent',
+        expect.objectContaining({ steps: [], before: ['fetch', 'limits'], cost: 95 }),
+      ],
+    ]);
+  });
+
+  it('believes an earlier period of a notification that was published days later', async () => {
+    const { hear } = ladder(undefined, NOW + 5 * 86_400_000);
+    await hear(95, { at: 0, month: '2026-11-20T00:00:00Z' });
+    await hear(82, { at: 4 * 1_440 });
+    expect(await steps()).toEqual(['fetch']);
   });
 
   it('ends at the newest of many that come at once, and notes each change once', async () => {
