@@ -77,6 +77,7 @@ locals {
   }
 
   environment_migrate = {
+    GOOGLE_CLOUD_PROJECT          = var.project
     LOG_LEVEL                     = var.log_level
     DATABASE_USER                 = local.database_users["upkeep"]
     DATABASE_POOL_MAX             = "2"

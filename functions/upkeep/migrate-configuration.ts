@@ -4,7 +4,9 @@ import {
   logVariables,
   parseConfiguration,
   postgresVariables,
+  pubsubVariables,
 } from '../cloud/configuration.ts';
+import { metricsVariables } from '../cloud/metrics/configuration.ts';
 
 const users = () =>
   z
@@ -15,6 +17,8 @@ const users = () =>
 export const schema = z.object({
   ...postgresVariables,
   ...logVariables,
+  GOOGLE_CLOUD_PROJECT: pubsubVariables.GOOGLE_CLOUD_PROJECT,
+  MONITORING_EMULATOR_HOST: metricsVariables.MONITORING_EMULATOR_HOST,
   DATABASE_READERS: users().describe('database users that read, by commas: those of the relay'),
   DATABASE_WRITERS: users().describe('database users that write, by commas: store and fetch'),
 });

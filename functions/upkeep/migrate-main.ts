@@ -1,8 +1,10 @@
 /**
- * Brings the database to the schema of this version, and lets the services at its tables; a Cloud
- * Run job that a deployment runs before any service. It runs as upkeep, which owns the tables. Two
+ * Brings the database to the schema of this version, lets the services at its tables, and tells
+ * Cloud Monitoring of this version's metrics; a Cloud Run job that a deployment runs before any service. It runs as upkeep, which owns the tables. Two
  * at once wait for each other. Exit code 0: done; 1: nothing of the failed file has happened.
  */
+import { describeMetrics } from '../cloud/metrics/describe.ts';
+import { openMonitoring } from '../cloud/metrics/monitoring.ts';
 import { openPostgres } from '../cloud/postgres.ts';
 import { startService } from '../cloud/start-service.ts';
 import { migrate } from '../database/migrate.ts';
@@ -22,3 +24,8 @@ try {
   process.exitCode = 1;
 }
 await postgres.close();
+// Cloud Monitoring takes no alert on a metric that it does not know, and alerts come before the
+// services that would write a new one.
+const monitoring = openMonitoring(settings);
+await describeMetrics(monitoring, log);
+await monitoring.close();

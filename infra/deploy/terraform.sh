@@ -57,18 +57,26 @@ alerts) if [ ! -f "$state/first" ]; then exit 0; fi ;;
 *) stop "terraform.sh knows tables, all and alerts, not \"$part\"." ;;
 esac
 
-tries=1
-# Metrics are there some minutes after the first services write them.
-[ "$part" != alerts ] || tries=5
-until apply "$@"; do
+# Cloud Monitoring takes alerts on a metric up to ten minutes after it has heard of it: from the
+# migration, or from the services that write it.
+waits_for_metrics() {
+  [ "$part" != alerts ] || return 0
+  grep -qi 'find metric' "$state/said"
+}
+
+untouched='No traffic was moved: the version that served before serves on.'
+[ "$part" != alerts ] || untouched='The release is done, and serves; only alerts and objectives are missing.'
+tries=11
+until apply "$@" 2>"$state/said"; do
+  cat "$state/said" >&2
   tries=$((tries - 1))
-  [ "$tries" -gt 0 ] ||
+  { [ "$tries" -gt 0 ] && waits_for_metrics; } ||
     stop "Terraform stopped while it applied \"$part\"; its message stands above." \
       'A quota: ask for more at https://console.cloud.google.com/iam-admin/quotas.' \
       'No permission or an API: run infra/bootstrap.sh again.' \
-      'A lock that another run left behind: terraform force-unlock ID, in infra/, as it says.' \
+      "A lock that a run left behind which was cancelled: gcloud storage rm gs://$PROJECT-distrise-state/$ENVIRONMENT/default.tflock" \
       'Then run the same command again; what is done already is not done twice.' \
-      'No traffic was moved: the version that served before serves on.'
+      "$untouched"
   sleep "${RETRY_SECONDS:-60}"
 done
 

@@ -85,6 +85,34 @@ it('alerts wait at the first deployment until their metrics are there', async ()
   expect(operator.world.alerts).toBe(true);
 });
 
+it('an upgrade waits for the metrics that its alerts are the first to name', async () => {
+  const unknown = failing(
+    'terraform',
+    '^apply(?!.*-target)',
+    'Error 404: Cannot find metric(s)',
+    9,
+  );
+  expect(await upgrade(unknown)).toMatchObject({ code: 0 });
+  expect(traffic('relay')).toEqual({ 'relay-00004-abc': 100 });
+});
+
+it('nothing but a missing metric is waited for before the release', async () => {
+  await upgrade(failing('terraform', '^apply(?!.*-target)', 'Quota CPUS exceeded'));
+  const applied = operator.calls.filter(
+    ({ tool, step, args }) => tool === 'terraform' && step === 'terraform' && args[0] === 'apply',
+  );
+  expect(applied).toHaveLength(1);
+});
+
+it('alerts that fail after the first release are not told as a release that failed', async () => {
+  operator.reset(ready);
+  const fault = failing('terraform', '^apply(?!.*monitoring_policies)', 'no permission');
+  const { code, text } = await upgrade(fault);
+  expect(code).not.toBe(0);
+  expect(text).toContain('The release is done, and serves');
+  expect(text).not.toContain('No traffic was moved');
+});
+
 it('an upgrade brings store in first, then the relay by 10, 50 and 100 %', async () => {
   const { code } = await upgrade();
   expect(code).toBe(0);
@@ -177,7 +205,7 @@ const BEFORE: readonly [string, (world: World) => void, string, RegExp][] = [
       world.faults.push(failing('terraform', '^apply', 'Error acquiring the state lock'));
     },
     'tables',
-    /state lock[\s\S]*force-unlock/,
+    /state lock[\s\S]*gcloud storage rm gs:\/\/my-relay-123-distrise-state\/distrise\/default\.tflock/,
   ],
   [
     'a failing migration',

@@ -3,9 +3,9 @@ import type { PubSubConfiguration } from '../configuration.ts';
 import type { Log } from '../log.ts';
 import type { Component } from './catalogue.ts';
 import type { MetricsConfiguration } from './configuration.ts';
+import { describeMetrics } from './describe.ts';
 import { findIdentity } from './identity.ts';
 import { openMonitoring } from './monitoring.ts';
-import { metricDescriptors } from './points.ts';
 import { type Metrics, Registry } from './registry.ts';
 import { GAP_MS_MIN, MetricWriter } from './writer.ts';
 
@@ -89,14 +89,7 @@ export function openMetrics({ component, configuration, env, log }: MetricsOptio
       if (performance.now() >= dueAtMs) await tick();
     },
     flush: tick,
-    async describe() {
-      for (const descriptor of metricDescriptors()) {
-        const reason = await monitoring.describe(descriptor);
-        if (reason === undefined) continue;
-        log.warning('metrics could not be described', { metric: descriptor.type, reason });
-        return;
-      }
-    },
+    describe: () => describeMetrics(monitoring, log),
     async close() {
       clearTimeout(timer);
       await (await opened()).settled();
