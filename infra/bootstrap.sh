@@ -102,8 +102,18 @@ grants_condition() {
     "api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly([$list])"
 }
 
+# An account that was made a moment ago is not known everywhere for a minute or so.
+patiently() {
+  local tries=9
+  until "$@"; do
+    tries=$((tries - 1))
+    [[ $tries -gt 0 ]] || return 1
+    sleep "${RETRY_SECONDS:-10}"
+  done
+}
+
 grant() {
-  gcloud projects add-iam-policy-binding "$PROJECT" --member="serviceAccount:$deployer" \
+  patiently gcloud projects add-iam-policy-binding "$PROJECT" --member="serviceAccount:$deployer" \
     --format=none --quiet "$@"
 }
 
@@ -133,7 +143,7 @@ accounts_of_services() {
   local name text
   while read -r name text; do
     account "distrise-$name" "Distrise: $name" "$text" </dev/null
-    gcloud iam service-accounts add-iam-policy-binding "distrise-$name@$PROJECT.iam.gserviceaccount.com" \
+    patiently gcloud iam service-accounts add-iam-policy-binding "distrise-$name@$PROJECT.iam.gserviceaccount.com" \
       --project="$PROJECT" --member="serviceAccount:$deployer" --role=roles/iam.serviceAccountUser \
       --condition=None --format=none --quiet </dev/null
   done <"$here/deploy/accounts.txt"
@@ -157,7 +167,7 @@ bucket() {
   gcloud storage buckets describe "$1" --format='value(name)' >/dev/null 2>&1 ||
     gcloud storage buckets create "$1" --project="$PROJECT" --location="$REGION" \
       --uniform-bucket-level-access --public-access-prevention
-  gcloud storage buckets add-iam-policy-binding "$1" --member="serviceAccount:$deployer" \
+  patiently gcloud storage buckets add-iam-policy-binding "$1" --member="serviceAccount:$deployer" \
     --role="$2" --format=none
 }
 
@@ -196,7 +206,7 @@ prepare() {
     --format=none >/dev/null 2>&1 ||
     gcloud artifacts repositories create distrise --project="$PROJECT" --location="$REGION" \
       --repository-format=docker --description='The image of Distrise'
-  gcloud artifacts repositories add-iam-policy-binding distrise --project="$PROJECT" --location="$REGION" \
+  patiently gcloud artifacts repositories add-iam-policy-binding distrise --project="$PROJECT" --location="$REGION" \
     --member="serviceAccount:$deployer" --role=roles/artifactregistry.writer --format=none --quiet
 
   # Cloud SQL's, Pub/Sub's and Cloud Run's own accounts come to be with the first use otherwise,

@@ -30,7 +30,9 @@ function eventIn(line: Uint8Array): Result<NostrEvent> {
   if (!Array.isArray(value)) return parseEvent(value);
   const [first, second] = value as readonly unknown[];
   if (first === 'EVENT') return parseEvent(value.at(-1));
-  if (parseEvent(first).ok) return refuse('several events; give each a line of its own');
+  const alone = parseEvent(first);
+  if (alone.ok && value.length === 1) return alone;
+  if (alone.ok) return refuse('several events; give each a line of its own');
   return parseEvent(value.length === 2 ? second : value);
 }
 

@@ -23,8 +23,9 @@ const isProtected = (tags: unknown): boolean =>
 
 function embedsProtected({ kind, content }: NostrEvent): boolean {
   if (kind !== KIND_REPOST && kind !== KIND_GENERIC_REPOST) return false;
-  // Most reposts embed nothing that could be protected: they need not be parsed.
-  if (!content.includes('-')) return false;
+  // Most reposts embed nothing that could be protected: they need not be parsed. JSON may also write
+  // the dash as \u002d.
+  if (!content.includes('-') && !/\\u002d/i.test(content)) return false;
   try {
     const embedded: unknown = JSON.parse(content);
     return (

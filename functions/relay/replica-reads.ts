@@ -1,5 +1,5 @@
-import { byValue } from '../cloud/metrics/by-value.ts';
 import type { Log } from '../cloud/log.ts';
+import { byValue } from '../cloud/metrics/by-value.ts';
 import type { Counter, Metrics } from '../cloud/metrics/registry.ts';
 import type { LogPosition } from '../database/changes.ts';
 import type { StoredEvent } from '../database/read.ts';

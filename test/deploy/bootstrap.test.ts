@@ -55,6 +55,18 @@ it('bootstrap run again changes nothing that is there', async () => {
   expect(operator.world).toEqual(before);
 });
 
+it('bootstrap waits for an account that is not known everywhere yet', async () => {
+  operator.change((world) => {
+    world.faults = [
+      'accounts add-iam-policy-binding distrise-relay',
+      'projects add-iam-policy',
+    ].map((call) => ({ tool: 'gcloud', call, says: 'Service account does not exist', times: 2 }));
+  });
+  expect((await operator.type(`${BOOTSTRAP} --yes`)).code).toBe(0);
+  const bound = operator.calls.filter(({ args }) => args.includes('add-iam-policy-binding'));
+  expect(bound.filter(({ failed }) => failed)).toHaveLength(4);
+});
+
 it('bootstrap goes on wherever it was interrupted', async () => {
   const empty = operator.world;
   await operator.type(`${BOOTSTRAP} --yes`);

@@ -88,7 +88,7 @@ export class Operator {
   /** Types a command. */
   type(command: string, stdin = ''): Promise<Ended> {
     const PATH = `${join(this.folder, 'bin')}:/usr/bin:/bin`;
-    return this.#run('bash', ['--norc', '-c', command], { PATH }, stdin);
+    return this.#run('bash', ['--norc', '-c', command], { PATH, RETRY_SECONDS: '0' }, stdin);
   }
 
   /** Runs a command as a step of an image does, with what the image has and no more. */

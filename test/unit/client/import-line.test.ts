@@ -23,6 +23,7 @@ describe('a line of an export holds', () => {
     ['a message of a relay', `["EVENT","subscription",${text}]`],
     ['a message of a client', `["EVENT",${text}]`],
     ['an element of an array', `${text},`],
+    ['an array of one event', `[${text}]`],
     ['an event whose backslashes COPY has doubled', text.replaceAll('\\', '\\\\')],
     [
       'a line of our archive whose backslashes COPY has doubled',

@@ -6,6 +6,8 @@ const verdict = (wishes: EventWishes) => {
   return judged.ok ? 'passed' : judged.reason;
 };
 const guarded = JSON.stringify(signedEvent({ tags: [['-']] }));
+/** Without any dash, which JSON may escape. */
+const disguised = '{"tags":[["\\u002D"]],"content":""}';
 const open = JSON.stringify(signedEvent({ tags: [['t', '-']], content: 'a - b' }));
 
 describe('NIP-70', () => {
@@ -20,6 +22,7 @@ describe('NIP-70', () => {
     '"If a repost … embeds the event anyway, relays SHOULD … reject it": kind %i',
     (kind) => {
       expect(verdict({ kind, content: guarded })).toMatch(/^blocked: a repost must not embed/);
+      expect(verdict({ kind, content: disguised })).toMatch(/^blocked: a repost must not embed/);
     },
   );
 
