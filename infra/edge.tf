@@ -1,8 +1,10 @@
 # With a domain: a global load balancer with a certificate and Cloud Armor before the relay. The A
-# record of the domain must point to the output `load_balancer_address`; the certificate comes then.
+# record of the domain must point to the output `load_balancer_address`; the certificate comes then, and
+# only then the address of Cloud Run may be closed (only_load_balancer).
 
 locals {
-  edge = var.domain == "" ? toset([]) : toset([var.domain])
+  # By a key of its own: another domain is another certificate, and all the rest stays as it is.
+  edge = var.domain == "" ? {} : { relay = var.domain }
 }
 
 resource "google_compute_global_address" "edge" {
@@ -99,10 +101,10 @@ resource "google_compute_managed_ssl_certificate" "edge" {
   for_each = local.edge
 
   # A certificate cannot change: a new domain is a new one, and the old one stays until it is free.
-  name = "relay-${substr(sha256(each.key), 0, 8)}"
+  name = "relay-${substr(sha256(each.value), 0, 8)}"
 
   managed {
-    domains = [each.key]
+    domains = [each.value]
   }
 
   lifecycle {

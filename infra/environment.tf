@@ -42,8 +42,10 @@ locals {
     # `["EVENT",` and `]` around the largest event.
     RELAY_MESSAGE_BYTES_MAX = tostring(var.event_bytes_max + 256)
     RELAY_CONNECTIONS_MAX   = tostring(local.relay_connections)
-    # A load balancer appends two addresses, Cloud Run alone one.
-    RELAY_TRUSTED_PROXIES = var.domain == "" ? "1" : "2"
+    # A load balancer appends two addresses, Cloud Run alone one. With both ways open, two would let who
+    # comes to Cloud Run invent his address; with one, all who come by the domain have the load
+    # balancer's, and share its limits.
+    RELAY_TRUSTED_PROXIES = local.only_load_balancer ? "2" : "1"
 
     WINDOW_BYTES_MAX           = tostring(var.relay.window_bytes)
     PENDING_BYTES_MAX          = tostring(var.relay.pending_bytes)

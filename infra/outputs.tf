@@ -8,6 +8,15 @@ output "load_balancer_address" {
   value       = one([for address in google_compute_global_address.edge : address.address])
 }
 
+output "domain" {
+  description = "The domain and whether it is the only way (closed) or not yet (open), and what its A record must say; empty without one."
+  value = var.domain == "" ? "" : join(" ", [
+    var.domain,
+    local.only_load_balancer ? "closed" : "open",
+    google_compute_global_address.edge["relay"].address,
+  ])
+}
+
 output "database" {
   description = "The connection name of the database, for Google's tools."
   value       = google_sql_database_instance.main.connection_name

@@ -1,6 +1,8 @@
 locals {
-  # Where clients connect to.
-  relay_host = var.domain == "" ? trimprefix(google_cloud_run_v2_service.relay.uri, "https://") : var.domain
+  # A domain may be set long before its name and its certificate are there: closing is a decision of its own.
+  only_load_balancer = var.domain != "" && var.only_load_balancer
+  # Where the relay is reached for certain.
+  relay_host = local.only_load_balancer ? var.domain : trimprefix(google_cloud_run_v2_service.relay.uri, "https://")
 }
 
 resource "google_cloud_run_v2_service" "relay" {
@@ -9,9 +11,9 @@ resource "google_cloud_run_v2_service" "relay" {
   description         = "Distrise: the relay that clients speak to"
   deletion_protection = var.deletion_protection
 
-  # With a domain nobody comes past the load balancer and Cloud Armor; the run.app address then is for
-  # the pipeline, which looks at a new revision from inside the network.
-  ingress = var.domain == "" ? "INGRESS_TRAFFIC_ALL" : "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER"
+  # Closed, nobody comes past the load balancer and Cloud Armor; the run.app address then is for the
+  # pipeline, which looks at a new revision from inside the network.
+  ingress = local.only_load_balancer ? "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER" : "INGRESS_TRAFFIC_ALL"
   # Public, also where the organisation forbids allUsers.
   invoker_iam_disabled = true
 

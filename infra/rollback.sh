@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Gives all traffic to another version that is still there.
-#   infra/rollback.sh --project=ID --region=REGION [--to=previous|stable]
-# previous: the one before the last release (default); stable: the last one that was released whole.
+#   infra/rollback.sh --project=ID --region=REGION [--to=previous|stable|held]
+# previous: the one before the last release (default); stable: the last one that was released
+# whole; held: the one that served when the last build began.
 set -euo pipefail
 
 PROJECT='' REGION='' to=previous
@@ -9,14 +10,30 @@ for argument in "$@"; do
   case $argument in
   --project=*) PROJECT=${argument#*=} ;;
   --region=*) REGION=${argument#*=} ;;
-  --to=previous | --to=stable) to=${argument#*=} ;;
+  --to=previous | --to=stable | --to=held) to=${argument#*=} ;;
   *) printf 'rollback.sh: what is "%s"? See the head of this file.\n' "$argument" >&2 && exit 2 ;;
   esac
 done
-[[ -n $PROJECT && -n $REGION ]] || { sed -n '2,5s/^# *//p' "$0" >&2 && exit 2; }
+[[ -n $PROJECT && -n $REGION ]] || { sed -n '2,6s/^# *//p' "$0" >&2 && exit 2; }
 
 # shellcheck source=infra/deploy/words.sh
 source "$(dirname "${BASH_SOURCE[0]}")/deploy/words.sh"
+
+# A build that runs would lead traffic on to what it brings.
+lock=gs://$PROJECT-distrise-state/deployment.lock
+if [[ $to == previous ]] && text=$(gcloud storage cat "$lock" 2>/dev/null); then
+  read -r build where _ <<<"$text"
+  status=$(gcloud builds describe "$build" --project="$PROJECT" --region="$where" --format='value(status)') ||
+    stop "The build $build holds the lock, and whether it still runs cannot be seen." \
+      "If it does not: gcloud storage rm $lock"
+  case $status in
+  QUEUED | PENDING | WORKING)
+    stop "The build $build changes this project now, and would lead traffic on. First:" \
+      "  gcloud builds cancel $build --project=$PROJECT --region=$where" \
+      'Then this, with --to=held for what served before that build.'
+    ;;
+  esac
+fi
 
 # Each step decides for itself, since bash goes on after a failure in a function before ||.
 back() {

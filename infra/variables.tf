@@ -316,6 +316,12 @@ variable "domain" {
   }
 }
 
+variable "only_load_balancer" {
+  type        = bool
+  description = "Closes the run.app address, so that nobody comes past the load balancer of the domain. To be set once its certificate is ACTIVE: before, nobody could come at all. Until it is set, everybody who comes by the domain counts as one address."
+  default     = false
+}
+
 variable "connects_per_minute" {
   type        = number
   description = "New connections and page views a minute of one address that Cloud Armor lets through, where there is a domain."

@@ -7,17 +7,24 @@ set -euo pipefail
 source infra/deploy/words.sh
 
 # The one with all traffic. Where it is split, or all are led to one that is still a candidate, an
-# earlier run died, and `stable` is the good one.
+# earlier run died, and the good one is what that run held: `stable` may be what somebody went back from.
 serving() {
   awk -F, '
     $2 == 100 { whole = $3 }
-    $1 == "stable" { stable = $3 }
+    $1 == "stable" && good == "" || $1 == "held" { good = $3 }
     $1 == "candidate" { candidate = $3 }
     $2 + 0 > most { most = $2 + 0; largest = $3 }
     END {
-      if (whole == candidate && stable != "") whole = ""
-      print whole != "" ? whole : stable != "" ? stable : largest
+      if (whole == candidate && good != "") whole = ""
+      print whole != "" ? whole : good != "" ? good : largest
     }'
+}
+
+# gcloud fails as well where a newer revision could not start, though the tag is set.
+hold() {
+  gcloud run services update-traffic "$1" --project="$PROJECT" --region="$REGION" --quiet \
+    --update-tags="held=$2" >/dev/null ||
+    [[ $(traffic "$1" | tagged held) == "$2" ]]
 }
 
 rm -f "$STATE/first" "$STATE"/*.old
@@ -35,7 +42,7 @@ for service in store relay fetch upkeep probe; do
   [[ -n $old ]] || continue
   say "$service stays on $old"
   printf '%s\n' "$old" >"$STATE/$service.old"
-  move "$service" "$old=100" ||
+  { hold "$service" "$old" && move "$service" "$old=100"; } ||
     stop "The traffic of $service could not be held." "$AGAIN" "$SERVES_ON"
 done
 

@@ -4,6 +4,10 @@ set -euo pipefail
 # shellcheck source=infra/deploy/words.sh
 source infra/deploy/words.sh
 
+# What it is made of, by which release.sh knows another build of the same version.
+find . \( -name node_modules -o -name .git -o -name .deploy \) -prune -o -type f -print0 | sort -z |
+  xargs -0 sha256sum | sha256sum | cut -c1-64 >"$STATE/version"
+
 name=$REGION-docker.pkg.dev/$PROJECT/distrise/distrise
 docker build --file=infra/Dockerfile --tag="$name:$BUILD" . ||
   stop 'The image could not be built.' "$SERVES_ON"

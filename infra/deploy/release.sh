@@ -7,6 +7,8 @@
 set -euo pipefail
 # shellcheck source=infra/deploy/words.sh
 source infra/deploy/words.sh
+# shellcheck source=infra/deploy/choices.sh
+source infra/deploy/choices.sh
 
 image=$(<"$STATE/image")
 reason='The release was interrupted.'
@@ -28,12 +30,15 @@ go_back() {
   local failed='' service words
   for service in relay store; do
     [[ -n $(old "$service") ]] || continue
-    move "$service" "$(old "$service")=100" || failed+=" $service"
+    move "$service" "$(old "$service")=100" || { failed+=" $service" && continue; }
+    # Nobody is to find it any more, and hold.sh does without where this fails.
+    gcloud run services update-traffic "$service" --project="$PROJECT" --region="$REGION" --quiet \
+      --remove-tags=candidate >/dev/null || true
   done
   if [[ -n $failed ]]; then
-    words="Going back failed:$failed. Do it now: infra/rollback.sh --project=$PROJECT --region=$REGION --to=stable"
+    words="Going back failed:$failed. Do it now: infra/rollback.sh --project=$PROJECT --region=$REGION --to=held"
   elif [[ -n $(old relay) ]]; then
-    words="All traffic is on $(old relay) again."
+    words="All traffic is on $(old relay) again. Who connected to the new revision meanwhile stays there until the connection ends, within the hour."
   else
     words='There is no earlier version to go back to.'
   fi
@@ -67,14 +72,24 @@ replace() {
   move "$1" "$new=100"
 }
 
+# Whether a revision is of the very files that this build is of; each build makes an image of its own.
+# One that this is not known of is of others. May stand before ||.
+is_this_version() {
+  local of files
+  of=$(gcloud run revisions describe "$1" --project="$PROJECT" --region="$REGION" \
+    --format='value(spec.containers[0].image)') || return
+  files=$(gcloud storage cat "$(state_bucket)/versions/${of#*@sha256:}") || return
+  [[ $files == "$(<"$STATE/version")" ]]
+}
+
 # Later runs and infra/rollback.sh find both versions by these tags.
 mark() {
   local tags
   reason="The revisions of $1 could not be tagged."
   tags=stable=$(<"$STATE/$1.new")
-  [[ -z $(old "$1") ]] || tags+=,previous=$(old "$1")
+  [[ -z $(old "$1") ]] || is_this_version "$(old "$1")" || tags+=,previous=$(old "$1")
   gcloud run services update-traffic "$1" --project="$PROJECT" --region="$REGION" --quiet \
-    --update-tags="$tags" --remove-tags=candidate >/dev/null
+    --update-tags="$tags" --remove-tags=candidate,held >/dev/null
 }
 
 # Runs a command of the image to its end, as a job: its name, its account, seconds, its arguments,
@@ -108,6 +123,8 @@ watch() {
     --set-env-vars="GOOGLE_CLOUD_PROJECT=$PROJECT,METRICS_NAMESPACE=$ENVIRONMENT"
 }
 
+reason='What the image is made of could not be noted.'
+put "versions/${image#*@sha256:}" <"$STATE/version"
 replace store
 candidate relay
 check

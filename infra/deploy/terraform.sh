@@ -82,6 +82,7 @@ done
 
 # What the last step says; there is none of it before everything is.
 if [ "$part" != tables ]; then
+  terraform output -raw domain >"$state/domain"
   terraform output -raw relay_url >"$state/relay_url"
   terraform output -json dashboards >"$state/dashboards"
 fi

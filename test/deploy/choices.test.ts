@@ -70,6 +70,12 @@ it('bootstrap with another profile says so, and the next build is of that one', 
   expect(built()).toEqual({ profile: 'public', domain: 'relay.example.com' });
 });
 
+it('a build ends with what the domain still lacks', async () => {
+  const { text } = await operator.submit();
+  expect(text).toContain('wss://relay.example.com, once its A record says 203.0.113.7');
+  expect(text).toContain('only_load_balancer = true');
+});
+
 it('bootstrap with an empty domain takes the domain away', async () => {
   await operator.type(`${BOOTSTRAP} --domain=`);
   await operator.submit();

@@ -45,6 +45,7 @@ const tags = (service: string, world: World = operator.world) =>
 /** A second deployment, with one thing that goes wrong. */
 async function upgrade(fault?: Fault): Promise<BuildEnded> {
   if (fault !== undefined) operator.change((world) => void world.faults.push(fault));
+  operator.changeVersion();
   return operator.submit();
 }
 
@@ -298,13 +299,69 @@ it('where going back fails too, it says with which command a person does it', as
   });
   const { code, text } = await operator.submit();
   expect(code).not.toBe(0);
-  const [command = ''] = /infra\/rollback\.sh .*--to=stable/.exec(text) ?? [];
+  const [command = ''] = /infra\/rollback\.sh .*--to=held/.exec(text) ?? [];
   operator.change((world) => {
     world.faults = [];
   });
   expect(traffic('relay')).toEqual({ 'relay-00004-abc': 10, 'relay-00002-abc': 90 });
   expect((await operator.type(command)).code).toBe(0);
   expect(traffic('relay')).toEqual({ 'relay-00002-abc': 100 });
+});
+
+const BACK_COMMAND = 'infra/rollback.sh --project=my-relay-123 --region=us-central1';
+
+it('a version that somebody went back from gets no traffic from a run that dies after it', async () => {
+  await upgrade();
+  expect((await operator.type(BACK_COMMAND)).code).toBe(0);
+  expect(traffic('relay')).toEqual({ 'relay-00002-abc': 100 });
+  expect(tags('relay')['stable']).toBe('relay-00004-abc');
+  // The next one dies where the traffic is split.
+  const split = 'relay-00006-abc=10,relay-00002-abc=90';
+  const probing = await Operator.start(operator.world);
+  await probing.submit();
+  const dies = probing.calls.findIndex(({ args }) => args.join(' ').includes(split)) + 1;
+  await probing.close();
+  operator.changeVersion();
+  await operator.submit({}, dies);
+  expect(traffic('relay')).toEqual({ 'relay-00006-abc': 10, 'relay-00002-abc': 90 });
+  const { text } = await upgrade(failing('gcloud', 'run deploy store', 'no'));
+  expect(text).toContain('relay stays on relay-00002-abc');
+  expect(traffic('relay')).toEqual({ 'relay-00002-abc': 100 });
+});
+
+it('the same version once more leaves the version before as the one to go back to', async () => {
+  await upgrade();
+  expect((await operator.submit()).code).toBe(0);
+  expect(tags('relay')).toEqual({ stable: 'relay-00006-abc', previous: 'relay-00002-abc' });
+  expect((await operator.type(BACK_COMMAND)).code).toBe(0);
+  for (const service of ['store', 'relay', 'fetch', 'upkeep', 'probe']) {
+    expect(traffic(service)).toEqual({ [`${service}-00002-abc`]: 100 });
+  }
+});
+
+it('nobody goes back under a build that still leads traffic', async () => {
+  await upgrade();
+  operator.change((world) => {
+    const url = 'gs://my-relay-123-distrise-state/deployment.lock';
+    world.locks[url] = { generation: 1, text: 'build-9 global 2026-11-25T10:00:00Z' };
+    world.builds['build-9'] = 'WORKING';
+  });
+  const refused = await operator.type(BACK_COMMAND);
+  expect(refused.code).toBe(1);
+  expect(refused.text).toContain('gcloud builds cancel build-9 --project=my-relay-123');
+  expect(traffic('relay')).toEqual({ 'relay-00004-abc': 100 });
+  operator.change(({ builds }) => {
+    builds['build-9'] = 'CANCELLED';
+  });
+  expect((await operator.type(BACK_COMMAND)).code).toBe(0);
+  expect(traffic('relay')).toEqual({ 'relay-00002-abc': 100 });
+});
+
+it('a release that was taken back leaves no way to its revision, and says who is still on it', async () => {
+  const { text } = await upgrade(failing('gcloud', 'run jobs deploy health', 'bad'));
+  expect(text).toContain('Who connected to the new revision meanwhile stays there');
+  expect(tags('relay')['candidate']).toBeUndefined();
+  expect(tags('store')['candidate']).toBeUndefined();
 });
 
 it('a run that died between two shifts is healed by the next one', async () => {
@@ -384,6 +441,9 @@ it('a revision of the new environment that does not start ends the build with al
 });
 
 it('a relay that does not start is not mistaken for the candidate of an earlier run', async () => {
+  operator.change(({ faults }) => {
+    faults.push(failing('gcloud', 'update-traffic relay .*--remove-tags=candidate$', 'away', 1));
+  });
   await upgrade(failing('gcloud', 'run jobs deploy health', 'too slow', 1));
   expect(tags('relay')['candidate']).toBe('relay-00004-abc');
   const { code } = await upgrade(failing('gcloud', 'run deploy relay', 'not ready'));
@@ -459,6 +519,7 @@ describe('the worker follow', () => {
   });
 
   it('goes back with the services', async () => {
+    operator.changeVersion();
     expect((await operator.submit()).code).toBe(0);
     expect(instances()).toEqual(['follow-00002-abc']);
     const back = 'infra/rollback.sh --project=my-relay-123 --region=us-central1';

@@ -6,7 +6,7 @@ function endOf({ services, follow, jobs, locks, alerts }: World, image: string) 
   const named = (of: string | undefined) => (of === image ? 'new' : 'old');
   const serving = ({ revisions, traffic }: Revisions) =>
     traffic
-      .filter(({ percent = 0, tag }) => percent > 0 || tag === 'stable' || tag === 'candidate')
+      .filter(({ percent = 0, tag }) => percent > 0 || tag !== undefined)
       .map(({ revision, percent, tag }) => `${tag ?? percent}: ${named(revisions[revision])}`)
       .toSorted();
   const each = <T, R>(record: Record<string, T>, how: (value: T) => R) =>

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 /** What a Debian has at its smallest, as far as a script may want it: bash, coreutils, grep, sed, mawk. */
 const DEBIAN =
   'awk basename bash cat chmod cp cut date dirname env find grep head ls mkdir mktemp mv paste rm rmdir ' +
-  'sed sh sleep sort tail tee touch tr uniq wc xargs';
+  'sed sh sha256sum sleep sort tail tee touch tr uniq wc xargs';
 
 /** Alpine's busybox, which has no bash. */
 const BUSYBOX = DEBIAN.replace(' bash', '');

@@ -43,6 +43,8 @@ function make(name: string, made: World['databases'][string], world: World): str
   return '';
 }
 
+const textOf = ([url, { text }]: [string, World['locks'][string]]) => [url, text] as const;
+
 export const BACKUP = 'projects/my-relay-123/backups/4f2c7a';
 
 export const KEPT: Readonly<Record<string, (call: Call, world: World) => string>> = {
@@ -51,7 +53,10 @@ export const KEPT: Readonly<Record<string, (call: Call, world: World) => string>
     String(locks[existing(Object.keys(locks), name)]?.generation),
   'storage cat': ({ words: [name = ''] }, { locks, objects: texts }) => {
     const [url = '', generation] = name.split('#');
-    if (generation === undefined) return texts[existing(Object.keys(texts), url)] ?? '';
+    if (generation === undefined) {
+      const all = { ...texts, ...Object.fromEntries(Object.entries(locks).map(textOf)) };
+      return all[existing(Object.keys(all), url)] ?? '';
+    }
     const lock = locks[existing(Object.keys(locks), url)];
     if (String(lock?.generation) !== generation) throw new ToolFailure(`NOT_FOUND: ${name}`);
     return lock?.text ?? '';

@@ -71,6 +71,11 @@ export class Operator {
     writeWorld(this.folder, world);
   }
 
+  /** The checkout becomes one of another version. */
+  changeVersion(): void {
+    writeFileSync(join(this.folder, 'checkout', 'version'), String(this.calls.length));
+  }
+
   /** Changes the project behind the scripts' back. */
   change(how: (world: World) => void): void {
     const { world } = this;

@@ -298,6 +298,9 @@ export const terraform: Answer = (call, world) => {
     if (world.state.database === undefined) throw new ToolFailure('Output "database" not found');
     return `${world.project}:${world.region}:${world.state.database}`;
   }
+  if (command === 'output' && words[0] === 'domain') {
+    return world.domain === '' ? '' : `${world.domain} open 203.0.113.7`;
+  }
   if (command === 'output') {
     return words[0] === 'relay_url' ? 'wss://relay-xyz.a.run.app' : '["https://console/1"]';
   }

@@ -92,6 +92,7 @@ export const GCLOUD_NEEDS: Needs = {
   'pubsub subscriptions seek': [GCLOUD, { permissions: ['pubsub.subscriptions.consume'] }],
   'run regions list': [GCLOUD, { permissions: ['run.locations.list'] }],
   'run services list': [GCLOUD, service('list')],
+  'run revisions describe': [GCLOUD, { methods: ['run.namespaces.revisions.get'] }],
   'run services describe': [GCLOUD, service('get')],
   'run services update-traffic': [GCLOUD, service('get', 'replaceService')],
   'run deploy': [GCLOUD, service('get', 'replaceService'), ACTS, IN_NETWORK],

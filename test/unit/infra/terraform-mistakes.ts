@@ -74,7 +74,7 @@ export const MISTAKES: readonly Mistake[] = [
   {
     what: 'a text where a list belongs',
     file: 'edge.tf',
-    from: 'domains = [each.key]',
+    from: 'domains = [each.value]',
     to: 'domains = "x"',
     told: 'domains: is a list',
   },

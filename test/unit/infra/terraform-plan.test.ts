@@ -24,6 +24,7 @@ type Plan = ReadonlyMap<string, Values>;
 const GIVEN = ['project=stand-in', 'image=europe-docker.pkg.dev/p/distrise/distrise:1'];
 const EVERYTHING = [
   'domain=relay.example.com',
+  'only_load_balancer=true',
   'billing_account=012345-567890-ABCDEF',
   'alert_emails=["someone@example.com"]',
   'paging_channels=["projects/p/notificationChannels/1"]',
@@ -256,7 +257,7 @@ const linesOf = (plan: Plan, title: string): number[] =>
     expect(at(alert, 'conditions.0.condition_absent.0.duration')).toBe('600s');
     const burn = plan.get('google_monitoring_alert_policy.alert["ok-to-stored-fast-burn"]');
     expect(at(burn, 'conditions.0.condition_threshold.0.filter')).toContain('projects/stand-in/');
-    expect(plan.has('google_compute_security_policy.edge["relay.example.com"]')).toBe(true);
+    expect(plan.has('google_compute_security_policy.edge["relay"]')).toBe(true);
     expect(plan.has('google_billing_budget.month[0]')).toBe(true);
     const told = plan.get('google_pubsub_subscription.budget_upkeep[0]');
     expect(at(told, 'push_config.0.oidc_token')).toHaveLength(1);
@@ -268,6 +269,28 @@ const linesOf = (plan: Plan, title: string): number[] =>
     expect(plan.get('google_cloud_run_v2_service.relay')).toMatchObject({
       ingress: 'INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER',
     });
+  });
+
+  it('leaves the relay open beside a domain that nobody can reach yet', async () => {
+    const plan = await planOf(before, 'community', 'domain=relay.example.com');
+    expect(plan.get('google_cloud_run_v2_service.relay')).toMatchObject({
+      ingress: 'INGRESS_TRAFFIC_ALL',
+    });
+    expect(environmentOf(plan, 'relay')['RELAY_TRUSTED_PROXIES']).toBe('1');
+    const closed = await planOf(before, 'community', ...EVERYTHING);
+    expect(environmentOf(closed, 'relay')['RELAY_TRUSTED_PROXIES']).toBe('2');
+  });
+
+  it('makes nothing anew for another domain but the certificate', async () => {
+    const edgeOf = async (domain: string) =>
+      [...(await planOf(before, 'community', `domain=${domain}`))]
+        .filter(([address]) => address.endsWith('.edge["relay"]'))
+        .map(([address, { managed: _, name }]) => `${address} ${name}`);
+    const [one, other] = [await edgeOf('relay.example.com'), await edgeOf('other.example.com')];
+    expect(one).toHaveLength(8);
+    expect(other.filter((each) => !one.includes(each))).toEqual([
+      expect.stringContaining('google_compute_managed_ssl_certificate.edge["relay"] relay-'),
+    ]);
   });
 
   it.each(PROFILE_NAMES)('lets alerts and charts follow the sizes of %s', async (name) => {
