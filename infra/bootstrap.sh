@@ -9,6 +9,7 @@
 # --destroy stops all that runs and keeps all data; with --and-data the whole project goes, and for
 # 30 days "gcloud projects undelete ID" brings it back.
 set -euo pipefail
+((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)) || { printf 'bootstrap.sh: needs bash 4.4 or newer (macOS: brew install bash), or Cloud Shell\n' >&2 && exit 1; }
 
 PROJECT='' yes='' destroy='' data=''
 # What is chosen where nothing was chosen before; DATABASE is infra/restore.sh's to change.

@@ -7,6 +7,7 @@
 # since an hour before that time (--since=TIME for another one); nothing is stored twice. The old
 # instance stays as it is. It says what it will do and asks; --yes answers for you. Safe to run again.
 set -euo pipefail
+((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)) || { printf 'restore.sh: needs bash 4.4 or newer (macOS: brew install bash), or Cloud Shell\n' >&2 && exit 1; }
 
 PROJECT='' yes='' at='' from='' backup='' new='' since=''
 here=$(dirname "${BASH_SOURCE[0]}")

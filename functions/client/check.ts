@@ -117,6 +117,20 @@ async function check(
     if (failure.step === 'open') return EXIT.unreachable;
   }
   await report(beside.finding());
+  const leftOut =
+    untried === undefined ? undefined : await whyUntried(untried.reason, address, timeoutMs);
   for await (const finding of provePromises(address, { open, timeoutMs })) await report(finding);
+  // Last, and by itself: a relay whose writes nobody tried must not look like one that takes them.
+  if (leftOut !== undefined && !json) {
+    await out.write(`NOT TRIED: writing (${leftOut})\n`);
+    await out.flush();
+  }
   return failed > 0 ? EXIT.refused : EXIT.done;
+}
+
+/** Its document says where the budget is the cause; else the relay's own words do. */
+async function whyUntried(reason: string, address: URL, timeoutMs: number): Promise<string> {
+  const document = await readInformation(address, { timeoutMs });
+  const byBudget = document.ok && document.value.readOnlyByBudget === true;
+  return byBudget ? `read-only by its budget: ${reason}` : `its rules: ${reason}`;
 }

@@ -27,6 +27,10 @@ const ADVICE: readonly (readonly [string, string])[] = [
   ],
   ['42501', 'The job has to run as the user that owns the tables, upkeep; then deploy again.'],
   ['53', 'The database lacks room, memory or connections: give it more; then deploy again.'],
+  [
+    '57014',
+    "It took longer than DATABASE_STATEMENT_TIMEOUT_MS, or somebody ended it: give it longer (infra/environment.tf), or make the file's steps smaller; then deploy again.",
+  ],
   ['57', 'The database was stopped or gave up the statement: deploy again when it answers.'],
   [
     '23',

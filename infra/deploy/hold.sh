@@ -5,6 +5,8 @@
 set -euo pipefail
 # shellcheck source=infra/deploy/words.sh
 source infra/deploy/words.sh
+# shellcheck source=infra/deploy/choices.sh
+source infra/deploy/choices.sh
 
 # The one with all traffic. Where it is split, or all are led to one that is still a candidate, an
 # earlier run died, and the good one is what that run held: `stable` may be what somebody went back from.
@@ -27,6 +29,9 @@ hold() {
     [[ $(traffic "$1" | tagged held) == "$2" ]]
 }
 
+image=$(<"$STATE/image")
+put "versions/${image#*@sha256:}" <"$STATE/version" ||
+  stop 'What the image is made of could not be noted.' "$AGAIN" "$SERVES_ON"
 rm -f "$STATE/first" "$STATE"/*.old
 touch "$STATE/first"
 services=$(gcloud run services list --project="$PROJECT" --region="$REGION" --format='value(metadata.name)') ||

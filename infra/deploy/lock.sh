@@ -37,7 +37,9 @@ take() {
   *)
     stop "The build $holder changes this project since $since." \
       'Wait for it, or, where it must not go on:' \
-      "  gcloud builds cancel $holder --project=$PROJECT --region=$where" "$AGAIN"
+      "  gcloud builds cancel $holder --project=$PROJECT --region=$where" \
+      'One that was cancelled in its release leaves a share of the traffic on what is not checked yet: then' \
+      "infra/rollback.sh --project=$PROJECT --region=$REGION --to=held, or:" "$AGAIN"
     ;;
   esac
   put "$seen" ||
@@ -55,8 +57,20 @@ leave() {
   fi
 }
 
+# Somebody may have chosen anew since preflight read it.
+same_choices() {
+  local now
+  now=$(gcloud storage cat "gs://$PROJECT-distrise-state/choices") ||
+    stop "What was chosen for $PROJECT cannot be read." "$AGAIN" "$SERVES_ON"
+  [[ $now == "$(<"$STATE/choices")" ]] ||
+    stop 'What was chosen for this project has changed since this build began.' "$AGAIN" "$SERVES_ON"
+}
+
 case $1 in
-take) take ;;
+take)
+  take
+  same_choices
+  ;;
 leave) leave ;;
 *) stop "lock.sh knows take and leave, not \"$1\"." ;;
 esac

@@ -15,6 +15,11 @@ reason='The release was interrupted.'
 look='resource.labels.service_name="relay" AND severity>=WARNING'
 # What a failure ends with; nothing once all is done.
 ends=go_back
+began=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+# After infra/restore.sh, and until replay.sh is through, the old and the new version have each a database.
+replay=$(state_bucket)/replay
+listed=$(gcloud storage ls "$(state_bucket)")
+apart=$(grep -xF "$replay" <<<"$listed" || true)
 
 old() {
   cat "$STATE/$1.old" 2>/dev/null || true
@@ -23,7 +28,7 @@ old() {
 stopped() {
   printf '\nSTOPPED: %s\n' "$reason" >&2
   printf '  %s\n' "$@" \
-    "Look: gcloud logging read '$look' --project=$PROJECT --freshness=1h --limit=50" "$AGAIN" >&2
+    "Look: gcloud logging read '$look' --project=$PROJECT --freshness=3h --limit=50" "$AGAIN" >&2
 }
 
 go_back() {
@@ -42,7 +47,22 @@ go_back() {
   else
     words='There is no earlier version to go back to.'
   fi
+  [[ -z $apart ]] ||
+    words+=" What was stored meanwhile is in the other database; give it to this one as well: gcloud pubsub subscriptions seek incoming-store --project=$PROJECT --time=$began"
   stopped "$words"
+}
+
+# The functions were all new and did not do well.
+functions_back() {
+  local failed='' service words
+  for service in fetch upkeep probe; do
+    [[ -n $(old "$service") ]] || continue
+    move "$service" "$(old "$service")=100" || failed+=" $service"
+  done
+  words='fetch, upkeep and probe are on the version before again.'
+  [[ -z $failed ]] || words="These could not be taken back:$failed."
+  stopped 'Relay and store have the new image and serve; the old and the new version get on with each other.' \
+    "$words"
 }
 
 stay() {
@@ -112,26 +132,28 @@ check() {
     --network=distrise --subnet=services --vpc-egress=all-traffic
 }
 
+# Watches revisions from a moment on: health SINCE ,REVISION,…
+health() {
+  job health release "$((WATCH_SECONDS + 300))" "--since=$1,--wait=$WATCH_SECONDS$2" \
+    --set-env-vars="GOOGLE_CLOUD_PROJECT=$PROJECT,METRICS_NAMESPACE=$ENVIRONMENT"
+}
+
 # Checks first: a relay that sleeps while nobody is connected writes nothing that could be judged.
 watch() {
   local since
   since=$(date -u +%Y-%m-%dT%H:%M:%SZ)
   check
-  reason="The new version does worse at $1 % of the traffic (job health)."
-  job health release "$((WATCH_SECONDS + 300))" \
-    "--since=$since,--wait=$WATCH_SECONDS,$new,$(<"$STATE/store.new")" \
-    --set-env-vars="GOOGLE_CLOUD_PROJECT=$PROJECT,METRICS_NAMESPACE=$ENVIRONMENT"
+  reason="The new version does worse at $1 % of the traffic, or that could not be seen (job health)."
+  health "$since" ",$new,$(<"$STATE/store.new")"
 }
 
-reason='What the image is made of could not be noted.'
-put "versions/${image#*@sha256:}" <"$STATE/version"
 replace store
 candidate relay
 check
 
 steps=(10 50)
-# The very first one has nobody whom it could disturb.
-[[ ! -f $STATE/first ]] || steps=()
+# The very first one has nobody whom it could disturb; and two databases are not to be written at once.
+[[ ! -f $STATE/first && -z $apart ]] || steps=()
 for percent in "${steps[@]}"; do
   reason="The traffic could not be moved to $percent %."
   move relay "$new=$percent,$(old relay)=$((100 - percent))"
@@ -146,10 +168,17 @@ mark store
 mark relay
 
 ends=stay
+since=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+functions=''
 for service in fetch upkeep probe; do
   replace "$service"
-  mark "$service"
+  functions+=,$new
 done
+ends=functions_back
+reason='The new version of fetch, upkeep or probe does worse, or that could not be seen (job health).'
+health "$since" "$functions"
+ends=stay
+for service in fetch upkeep probe; do mark "$service"; done
 reason='The worker pools could not be listed.'
 workers=$(pools)
 if grep -qxF follow <<<"$workers"; then

@@ -12,6 +12,8 @@ if [[ -n $domain ]]; then
   [[ $way == closed ]] ||
     say 'When that says ACTIVE: only_load_balancer = true into infra/operator.tfvars, and the same command again.'
 fi
+say 'Whether the check could try writing, which a budget or a list of keys may forbid (no line: it could):'
+say "  gcloud logging read 'resource.labels.job_name=\"check\" AND \"NOT TRIED\"' --project=$PROJECT --freshness=3h"
 say 'Dashboards:'
 tr -d '[]" ' <"$STATE/dashboards" | tr ',' '\n' | sed 's/^/  /'
 say "Back to the version before: infra/rollback.sh --project=$PROJECT --region=$REGION"

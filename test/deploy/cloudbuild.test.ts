@@ -76,6 +76,14 @@ it('a build that is told nothing does what was chosen', () => {
   expect([...new Set(Object.values(chosen))]).toEqual(['']);
 });
 
+it('the longest watch fits into the time of a build, and so none is cut off at a share of the traffic', () => {
+  const preflight = readFileSync(join(ROOT, 'infra', 'deploy', 'preflight.sh'), 'utf8');
+  const longest = Number(/WATCH_SECONDS -le (\d+)/.exec(preflight)?.[1]);
+  const seconds = Number.parseInt(String(build['timeout']), 10);
+  // 10, 50 and 100 %, then the functions; each may take so much longer, and has a check before it.
+  expect(seconds).toBeGreaterThanOrEqual(4 * (longest + 300 + 300) + 3_600);
+});
+
 it('the build runs as the account that bootstrap makes', () => {
   const [, account] = /serviceAccounts\/([\w-]+)@/.exec(String(build['serviceAccount'])) ?? [];
   const bootstrap = readFileSync(join(ROOT, 'infra', 'bootstrap.sh'), 'utf8');

@@ -1,4 +1,6 @@
-import { Operator } from '../support/deploy/pipeline.ts';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Operator, readBuild } from '../support/deploy/pipeline.ts';
 import type { World } from '../support/deploy/world.ts';
 
 const LOCK = 'gs://my-relay-123-distrise-state/deployment.lock';
@@ -32,6 +34,7 @@ it('a second build ends before it changes anything, and says which one runs', as
   expect([code, steps]).toEqual([1, ['preflight', 'lock']]);
   expect(text).toContain('The build build-0 changes this project since 2026-11-25T10:00:00Z.');
   expect(text).toContain('gcloud builds cancel build-0 --project=my-relay-123 --region=global');
+  expect(text).toContain('infra/rollback.sh --project=my-relay-123 --region=us-central1 --to=held');
   expect(operator.world.locks).toEqual(held('build-0'));
 });
 
@@ -49,6 +52,22 @@ it.each(['SUCCESS', 'FAILURE', 'INTERNAL_ERROR', 'TIMEOUT', 'CANCELLED', 'EXPIRE
     expect(operator.world.locks[LOCK]?.text).toMatch(/^build-2 global /);
   },
 );
+
+it('a build that read its choices before somebody chose anew does nothing by them', async () => {
+  const image = readBuild().steps.find(({ id }) => id === 'lock')?.name ?? '';
+  const read = join(operator.folder, 'checkout', '.deploy');
+  mkdirSync(read, { recursive: true });
+  const chosen = operator.world.objects['gs://my-relay-123-distrise-state/choices'] ?? '';
+  const env = { PROJECT: 'my-relay-123', BUILD: 'build-1', LOCATION: 'global' };
+  const take = async (before: string) => {
+    operator.reset(ready);
+    writeFileSync(join(read, 'choices'), before);
+    return operator.runIn(image, 'bash', ['infra/deploy/lock.sh', 'take'], env);
+  };
+  expect((await take(chosen)).code).toBe(0);
+  const { code, text } = await take(chosen.replace('PROFILE=personal', 'PROFILE=public'));
+  expect([code, text]).toEqual([1, expect.stringContaining('has changed since this build began')]);
+});
 
 it('of two builds that take over in one moment one gets the lock', async () => {
   operator.change((world) => {

@@ -403,6 +403,18 @@ it('a function that fails after the release leaves relay and store on the new ve
   expect(traffic('fetch')).toEqual({ 'fetch-00002-abc': 100 });
 });
 
+it('functions that do not do well are taken back, and relay and store stay', async () => {
+  const { code, text } = await upgrade(
+    failing('gcloud', 'run jobs deploy health .*,fetch-00004-abc,upkeep-00004-abc', 'bad'),
+  );
+  expect(code).not.toBe(0);
+  expect(text).toContain('fetch, upkeep and probe are on the version before again.');
+  expect(traffic('relay')).toEqual({ 'relay-00004-abc': 100 });
+  for (const service of ['fetch', 'upkeep', 'probe']) {
+    expect(traffic(service)).toEqual({ [`${service}-00002-abc`]: 100 });
+  }
+});
+
 const calls = () => operator.calls.map(({ tool, args }) => `${tool} ${args.join(' ')}`);
 
 it('each share of the traffic is checked before it is judged, so that a relay that sleeps has something to write', async () => {
@@ -411,8 +423,8 @@ it('each share of the traffic is checked before it is judged, so that a relay th
   const course = calls().flatMap((call) =>
     of.flatMap((what, index) => (new RegExp(what).test(call) ? ['chs'[index]] : [])),
   );
-  // The hold, the check without traffic, then 10, 50 and 100 %.
-  expect(course.join('')).toBe(`sc${'sch'.repeat(3)}`);
+  // The hold, the check without traffic, then 10, 50 and 100 %, and the functions.
+  expect(course.join('')).toBe(`sc${'sch'.repeat(3)}h`);
 });
 
 it('what Terraform makes gets no traffic before it is checked, also where all went to the latest', async () => {

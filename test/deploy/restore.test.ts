@@ -91,6 +91,26 @@ it.each([
   expect(holds('replay')).toBeUndefined();
 });
 
+it('two databases are never written at once by shares of the traffic', async () => {
+  await operator.type(`${RESTORE} --time=${TIME} --yes`);
+  expect((await operator.submit()).code).toBe(0);
+  const shares = operator.calls.flatMap(({ args, step }) =>
+    step === 'release' && args.includes('relay')
+      ? args.filter((arg) => arg.startsWith('--to-revisions='))
+      : [],
+  );
+  expect(shares).toEqual(['--to-revisions=relay-00004-abc=100']);
+});
+
+it('a release onto another database that goes back says how to give the events back', async () => {
+  await operator.type(`${RESTORE} --time=${TIME} --yes`);
+  failOnce('gcloud', 'run jobs deploy health');
+  const { text } = await operator.submit();
+  expect(said(text)).toMatch(
+    /subscriptions seek incoming-store --project=my-relay-123 --time=\d{4}-\d\d-\d\dT[\d:]+Z/,
+  );
+});
+
 it('a second restore before the build keeps the earlier time to give again', async () => {
   await operator.type(`${RESTORE} --time=2026-11-24T10:00:00Z --yes`);
   await operator.type(`${RESTORE} --time=${TIME} --from=distrise --yes`);

@@ -40,6 +40,20 @@ it.each(SCRIPTS.filter((script) => !isSourced(script)))(
   },
 );
 
+it.each([
+  ['infra/bootstrap.sh', '3 2', 1],
+  ['infra/restore.sh', '4 3', 1],
+  ['infra/bootstrap.sh', '4 4', 0],
+  ['infra/restore.sh', '5 2', 0],
+])('%s says at once whether bash %s is too old', (script, version, code) => {
+  const lines = readFileSync(join(ROOT, script), 'utf8').split('\n');
+  const first = lines[lines.indexOf('set -euo pipefail') + 1] ?? '';
+  const pretended = `set -eu; V=(${version}); ${first.replaceAll('BASH_VERSINFO', 'V')}`;
+  const { status, stderr } = spawnSync('bash', ['-c', pretended], { encoding: 'utf8' });
+  expect(status).toBe(code);
+  expect(stderr.includes('needs bash 4.4')).toBe(code === 1);
+});
+
 it('each script of the pipeline is a step of it, and each step such a script', () => {
   const steps = new Set(readBuild().steps.map(({ args: [script] }) => script));
   const scripts = SCRIPTS.filter(

@@ -20,6 +20,9 @@ describe('distrise check at a relay with lists of writers and kinds', () => {
     expect({ code, failed: lines(stdout, 'FAILED') }).toEqual({ code: 0, failed: [] });
     expect(stdout).toMatch(/^- {5} takes an event: .*restricted: .*written as [0-9a-f]{64}/m);
     expect(lines(stdout, 'ok')).toHaveLength(9);
+    expect(stdout.trimEnd().split('\n').at(-1)).toMatch(
+      /^NOT TRIED: writing \(its rules: .*restricted/,
+    );
   });
 
   it('publishes a kind that is taken, and so leaves nothing out, where its key is listed', async () => {

@@ -213,7 +213,7 @@ const GCLOUD: Readonly<Record<string, Answer>> = {
     }
     if (name === 'health') {
       const relay = args.split(',').find((each) => each.startsWith('relay-'));
-      if (!world.heard.includes(relay ?? ''))
+      if (relay !== undefined && !world.heard.includes(relay))
         throw new ToolFailure(`${relay}: it writes no metrics`);
     }
     return '';

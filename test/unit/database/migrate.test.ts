@@ -1,3 +1,4 @@
+import { MigrationFailure } from '../../../functions/database/migration-failure.ts';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -143,4 +144,11 @@ describe('a migration that fails in the middle', () => {
     await migrateHere();
     expect(await ask("to_regclass('others')")).toBe('others');
   });
+});
+
+it('a statement that our own time ended is told so, with what to do', () => {
+  const cause = Object.assign(new Error('canceling statement'), { code: '57014' });
+  expect(new MigrationFailure('0002.sql', cause).message).toContain(
+    'DATABASE_STATEMENT_TIMEOUT_MS',
+  );
 });
