@@ -80,7 +80,9 @@ it.each([
     const { calls, end } = await changing(from());
     expect(endOf(end, imageOf(end))).toEqual(wanted);
     expect(calls.length).toBeGreaterThan(15);
-    for (const call of calls) {
+    // Each takes two seconds, so the gate tries a part of them.
+    const every = process.env['RERUNS'] === 'all' ? 1 : 4;
+    for (const call of calls.filter((_, index) => index % every === 0)) {
       const run = await dieAndRerun(from(), call);
       expect({ call, code: run.died.code }).not.toEqual({ call, code: 0 });
       expect({
